@@ -1,0 +1,5 @@
+"""`python -m eighteen` is the command `eighteen`."""
+
+from eighteen.cli.main import run
+
+run()

@@ -1,0 +1,327 @@
+"""The whole way, as functions: what the command line calls, and what `from eighteen import …` gives.
+
+Each composes the stages below it and leaves the same run folder as the command of its name.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from eighteen.auditing import Audit
+from eighteen.auditing import audit as audit_dataset
+from eighteen.core.config import load_recipe
+from eighteen.core.dataset import SPLITS, Dataset
+from eighteen.core.errors import DatasetError, GateError, RunError
+from eighteen.core.progress import Progress, silent
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run, require_absent
+from eighteen.evaluating.evaluate import Evaluation, evaluate_dataset
+from eighteen.evaluating.ledger import openings, record_opening
+from eighteen.inference.files import PredictedFiles, check_table_path, expand, write_table
+from eighteen.inference.predictor import Predictor
+from eighteen.reading import ReadOptions
+from eighteen.reading import read as read_path
+from eighteen.reporting.page import write_report
+from eighteen.sample import CUT, write_digits
+from eighteen.splitting import split as split_dataset
+from eighteen.splitting import split_like
+from eighteen.training import fitting, planning
+
+PathLike = str | Path
+
+
+def read(path: PathLike, recipe: Recipe | None = None) -> Dataset:
+    """Reads a data set's rows and labels; no picture is decoded.
+
+    Args:
+        path: a folder of class folders (with train/val/test above them or not), a table (CSV, TSV, JSONL,
+            Parquet) or its folder, or IDX files.
+        recipe: its `data` section names columns and limits.
+
+    Raises:
+        DatasetError: the path is no data set, with the layouts that are.
+    """
+    data = (recipe or Recipe()).data
+    return read_path(
+        Path(path),
+        ReadOptions(
+            image_column=data.image_column,
+            label_column=data.label_column,
+            split_column=data.split_column,
+            group_column=data.group_column,
+            allow_outside=data.allow_outside,
+            keep_negative_labels=data.keep_negative_labels,
+            max_skipped_fraction=data.max_skipped_fraction,
+        ),
+    )
+
+
+def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
+    """Gives every row its split: the given ones, those of an earlier run, or new ones by the stated rule."""
+    data = (recipe or Recipe()).data
+    if data.splits_from is not None:
+        return split_like(dataset, Run.open(data.splits_from).dataset.table)
+    return split_dataset(
+        dataset,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=data.split_seed,
+        resplit=data.resplit,
+    )
+
+
+def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Progress = silent) -> Audit:
+    """Decodes every picture once, splits, checks, and repairs what can be repaired.
+
+    Args:
+        data: a path for `read`, or a data set.
+        recipe: its `data` section rules.
+
+    Returns:
+        The data set as training would use it, and the findings, worst first.
+
+    Raises:
+        DatasetError: the path is no data set, or nothing usable is left.
+    """
+    recipe = recipe or Recipe()
+    dataset = data if isinstance(data, Dataset) else read(data, recipe)
+    return audit_dataset(
+        dataset,
+        split_with=lambda scanned: split(scanned, recipe),
+        accept=recipe.data.accept,
+        strict=recipe.data.strict,
+        max_pixels=recipe.data.max_pixels,
+        max_skipped_fraction=recipe.data.max_skipped_fraction,
+        min_images_per_class=recipe.data.min_images_per_class,
+        progress=progress,
+    )
+
+
+def train(
+    data: PathLike | Dataset, out: PathLike, recipe: Recipe | None = None, progress: Progress = silent
+) -> Run:
+    """Audits, trains, evaluates on validation, and writes the report.
+
+    Args:
+        data: a path for `read`, or a data set.
+        out: the run folder to make; it must not exist.
+        recipe: how; None takes the default recipe.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        GateError: a finding blocks training.
+        Interrupted: the user stopped it; the run resumes.
+    """
+    recipe, out = recipe or Recipe(), Path(out)
+    require_absent(out)
+    began = time.perf_counter()
+    found = audit(data, recipe, progress)
+    require_open(found)
+    audited_s = time.perf_counter() - began
+    plan = planning.plan(recipe, found.dataset)
+    for note in plan.notes:
+        progress("note", 0, 0, note)
+    run = fitting.start(plan, found.dataset, found.findings, found.review, out)
+    run.add_stage("audit", audited_s)
+    return _finish(run, found.dataset, progress)
+
+
+def resume(run: PathLike, data: PathLike | None = None, progress: Progress = silent) -> Run:
+    """Goes on with an interrupted run; it ends with the weights that an uninterrupted one has.
+
+    Args:
+        run: the run folder.
+        data: where the pictures lie now, if they have moved.
+
+    Raises:
+        RunError: the run cannot be resumed, or `data` has other classes.
+    """
+    opened = Run.open(run)
+    state = opened.info["state"]
+    if state == "complete":
+        raise RunError(f"{opened.path} is complete already; nothing is left to resume")
+    dataset = opened.dataset
+    if data is not None:
+        _check_same_classes(opened, read(data, opened.recipe))
+        dataset = fitting.moved(dataset, read(data, opened.recipe).root)
+    return _finish(opened, dataset, progress)
+
+
+def evaluate(
+    run: PathLike | Run, split: str = "val", data: PathLike | None = None, progress: Progress = silent
+) -> Evaluation:
+    """Scores a split of a run's data set, or other data, and stores predictions and measures in the run.
+
+    Args:
+        run: the run.
+        split: "train", "val" or "test"; opening the test split is written into its ledger. With `data`, the
+            split of that data if it has splits and one is named, else all of it.
+        data: other pictures with labels.
+
+    Raises:
+        DatasetError: the split is empty, or labels are unknown to the model.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    if split not in (*SPLITS, "all"):
+        raise DatasetError(f"'{split}' is no split; there are train, val and test")
+    recipe, predictor = run.recipe, Predictor.open(run.path, run.recipe.training.device)
+    if data is not None:
+        dataset, name = _other_data(data, split, recipe), "data"
+    else:
+        dataset, name = run.dataset.subset(split), split
+        if not len(dataset):
+            counts = ", ".join(f"{key} {value}" for key, value in run.dataset.split_counts.items())
+            raise DatasetError(f"the run's data set has no '{split}' pictures ({counts})")
+        if split == "test":
+            run.save_ledger(record_opening(dataset, run.path, "evaluate"))
+    result = evaluate_dataset(predictor, dataset, name, recipe, run.dataset.class_counts("train"), progress)
+    run.save_predictions(name, result.predictions)
+    run.save_measures(name, result.measures, result.details)
+    return result
+
+
+def predict(
+    run: PathLike,
+    sources: Sequence[PathLike],
+    out: PathLike | None = None,
+    progress: Progress = silent,
+    *,
+    device: str = "auto",
+) -> PredictedFiles:
+    """What a trained model says about pictures.
+
+    Args:
+        run: the run folder.
+        sources: files, and folders whose pictures are taken.
+        out: table to write (.csv, .parquet or .jsonl); it must not exist.
+        device: where the network runs.
+
+    Returns:
+        One row a picture; one that cannot be read is a row with its error.
+
+    Raises:
+        RunError: there is no trained model at `run`, or `out` exists or names no known format.
+    """
+    if out is not None:
+        check_table_path(Path(out))
+    predictor = Predictor.open(run, device)
+    paths = expand(Path(source) for source in sources)
+    result = PredictedFiles(
+        tuple(map(str, paths)),
+        tuple(predictor.predict(paths, progress=progress)),
+        predictor.class_names,
+    )
+    if out is not None:
+        write_table(Path(out), result)
+    return result
+
+
+def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:
+    """Audits, trains, tests and predicts on the built-in sample of handwritten digits.
+
+    Args:
+        out: folder for the sample (`digits`), the run (`run`, or `run-2` … where one is there already) and
+            the predictions in it.
+
+    Returns:
+        The finished run, its test split opened.
+    """
+    digits = write_digits(Path(out) / "digits")
+    runs = (Path(out) / (f"run-{number}" if number > 1 else "run") for number in count(1))
+    run = train(digits, next(path for path in runs if not path.exists()), load_recipe("demo"), progress)
+    examples = sorted((digits / "5").iterdir())[:5]
+    predict(run.path, [*examples, digits / CUT], run.path / "predictions.csv", progress)
+    return run
+
+
+def report(run: PathLike | Run) -> Path:
+    """Writes `report.html` and the model card `README.md` of a run; returns the report's path."""
+    run = run if isinstance(run, Run) else Run.open(run)
+    if run.predicted_splits and run.dataset.split_counts["test"]:
+        run.save_ledger(openings(run.dataset.subset("test")))
+    return write_report(run)
+
+
+def require_open(found: Audit) -> None:
+    """Lets an audit without blocking findings pass.
+
+    Raises:
+        GateError: naming each blocking finding and how to accept it.
+    """
+    blocking = found.blocking
+    if blocking:
+        lines = "; ".join(f"{finding.message} ({finding.advice})" for finding in blocking)
+        names = " ".join(f"--accept {name}" for name in dict.fromkeys(f.check for f in blocking))
+        raise GateError(f"training is blocked: {lines}. To train all the same: {names}")
+
+
+def summary(run: Run, seconds: float) -> dict[str, Any]:
+    """What `--json` prints of a run: paths, counts, measures, cost."""
+    history = run.history
+    images = run.dataset.split_counts["train"]
+    last_s = history[-1]["seconds"] if history else 0.0
+    return {
+        "run": run.path.as_posix(),
+        "report": (run.path / "report.html").as_posix(),
+        "counts": run.counts,
+        "measures": {
+            split: {name: measure.to_json() for name, measure in measures.items()}
+            for split, measures in run.measures.items()
+        },
+        "seconds": round(seconds, 2),
+        "images_per_second": round(images * len(history) / last_s, 1) if last_s else None,
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def recipe_of(name: str | None = None, settings: Iterable[str] = ()) -> Recipe:
+    """A recipe by name or file, with `section.key=value` settings; see `eighteen.core.config`."""
+    return load_recipe(name, settings)
+
+
+def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
+    if run.info["state"] != "trained":
+        with run.stage("train"):
+            fitting.fit(run, dataset, progress)
+    recipe = run.recipe
+    wanted = [name for name in ("val", "test") if dataset.split_counts[name]]
+    for name in wanted:
+        if name != "test" or recipe.evaluation.open_test:
+            with run.stage(f"evaluate {name}"):
+                evaluate(run, name, progress=progress)
+    with run.stage("report"):
+        report(run)
+    run.set_state("complete")
+    return run
+
+
+def _other_data(data: PathLike, split: str, recipe: Recipe) -> Dataset:
+    dataset = audit_dataset(read(data, recipe), max_pixels=recipe.data.max_pixels).dataset
+    chosen = dataset.subset(split) if dataset.has_splits and split in SPLITS else dataset
+    if not len(chosen):
+        raise DatasetError(f"{data} has no '{split}' pictures; name another split with --split")
+    return chosen
+
+
+def _check_same_classes(run: Run, dataset: Dataset) -> None:
+    ours, theirs = list(run.class_names), list(dataset.class_names)
+    if ours != theirs:
+        raise RunError(
+            f"{run.path} was trained on {len(ours)} classes ({', '.join(ours)}), the data has {len(theirs)} "
+            f"({', '.join(theirs)}): that is no resuming. Start a new run from these weights with "
+            f"eighteen train DATA --weights {run.weights_path} --out OTHER"
+        )

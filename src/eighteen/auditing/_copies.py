@@ -1,0 +1,31 @@
+"""Pictures that are there more than once, found by the hash of their pixels (of their bytes where that is
+all there is)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from eighteen.core.dataset import Dataset
+
+
+def copies(dataset: Dataset) -> pl.DataFrame:
+    """Sets of equal pictures.
+
+    Returns:
+        One row per picture that has copies, ordered by its first id: `ids`, sorted; `splits` and `targets`,
+        the distinct ones, sorted. Rows that are not hashed have no copies.
+    """
+    hashes = [pl.col(name) for name in ("pixels_sha256", "sha256") if name in dataset.table.columns]
+    known = [pl.when(column.fill_null("") != "").then(column) for column in hashes]
+    return (
+        dataset.table.select("id", "split", "target", content=pl.coalesce(known))
+        .drop_nulls("content")
+        .group_by("content")
+        .agg(
+            ids=pl.col("id").sort(),
+            splits=pl.col("split").unique().sort(),
+            targets=pl.col("target").unique().sort(),
+        )
+        .filter(pl.col("ids").list.len() > 1)
+        .sort(pl.col("ids").list.first())
+    )

@@ -1,0 +1,207 @@
+"""Looks at pictures: each one is decoded in full, once, and what is worth keeping goes into a record.
+
+In: files and positions inside them. Out: one `Record` each, in order. Threads share the work, since decoding
+leaves the interpreter free. Memory stays bounded: pictures above `LARGE_PIXELS` are decoded alone, with all
+other threads waiting, so a queue of huge scans costs no more than one of them. What smaller ones cost grows
+with the number of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, Semaphore
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eighteen.core.errors import DatasetError, UnreadableImage
+from eighteen.core.idx import open_idx
+from eighteen.core.pixels import decode
+
+LARGE_PIXELS = 16_000_000
+"""Pictures with more pixels are decoded one at a time (a phone's 12 megapixels still go side by side)."""
+
+_CHUNK = 32
+"""Pictures a thread takes at once; fewer cost time in handing over, more make the progress jump."""
+
+_IDX_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+class Record(NamedTuple):
+    """What a look at one picture gives; `reason` says why it is unreadable and is "" otherwise.
+
+    `sha256` is the hash of the file's bytes, or of the pixels where a file holds several pictures;
+    `pixels_sha256` always that of the decoded upright pixels. `blank` means that all pixels are equal.
+    """
+
+    sha256: str = ""
+    pixels_sha256: str = ""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    format: str = ""
+    frames: int = 0
+    notes: tuple[str, ...] = ()
+    blank: bool = False
+    reason: str = ""
+
+
+Item = tuple[Path, int]
+"""A file, and the index of the picture in it (-1: the file is one picture)."""
+
+
+def look_at_all(
+    items: Sequence[Item], max_pixels: int, workers: int | None, done: Callable[[int], None]
+) -> list[Record]:
+    """Records of all items, in their order.
+
+    Args:
+        items: what to look at.
+        max_pixels: pictures with more pixels are unreadable.
+        workers: threads; None takes one a core.
+        done: told how many more pictures are finished.
+    """
+    workers = workers or os.cpu_count() or 1
+    lanes = _Lanes(workers)
+    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+    records: list[Record] = []
+    with ThreadPoolExecutor(workers, thread_name_prefix="scan") as pool:
+        try:
+            for found in pool.map(lambda chunk: _look_at_some(chunk, max_pixels, lanes), chunks):
+                records.extend(found)
+                done(len(found))
+        except BaseException:
+            # Without this an interrupted scan would first finish all that is queued.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return records
+
+
+def pixel_hash(pixels: npt.NDArray[Any]) -> str:
+    """SHA-256 of shape, type and values: equal for equal pictures, whatever file they come from.
+
+    >>> grey = np.zeros((2, 3, 1), np.uint8)
+    >>> pixel_hash(grey) == pixel_hash(grey.copy()), pixel_hash(grey) == pixel_hash(grey.reshape(3, 2, 1))
+    (True, False)
+    """
+    digest = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def _look_at_some(items: Sequence[Item], max_pixels: int, lanes: _Lanes) -> list[Record]:
+    return [
+        _look_in_container(path, index, max_pixels, lanes)
+        if index >= 0
+        else _look(path, -1, max_pixels, lanes)
+        for path, index in items
+    ]
+
+
+def _look(path: Path, index: int, max_pixels: int, lanes: _Lanes) -> Record:
+    try:
+        return _look_sharing(path, index, max_pixels, lanes)
+    except UnreadableImage as error:
+        return Record(reason=error.reason)
+
+
+def _look_sharing(path: Path, index: int, max_pixels: int, lanes: _Lanes) -> Record:
+    """A size above the first limit is refused by the header alone; then the picture gets its turn alone."""
+    with lanes.shared():
+        try:
+            return _record(path, index, min(max_pixels, LARGE_PIXELS))
+        except UnreadableImage:
+            if max_pixels <= LARGE_PIXELS:
+                raise
+    with lanes.alone():
+        return _record(path, index, max_pixels)
+
+
+def _record(path: Path, index: int, max_pixels: int) -> Record:
+    picture = decode(path, index, max_pixels)
+    height, width = picture.pixels.shape[:2]
+    pixels_sha256 = pixel_hash(picture.pixels)
+    return Record(
+        sha256=_file_hash(path) if index < 0 else pixels_sha256,
+        pixels_sha256=pixels_sha256,
+        width=width,
+        height=height,
+        mode=picture.mode,
+        format=picture.format,
+        frames=picture.frames if index < 0 else 1,
+        notes=tuple(picture.notes),
+        blank=_is_blank(picture.pixels),
+    )
+
+
+def _look_in_container(path: Path, index: int, max_pixels: int, lanes: _Lanes) -> Record:
+    """A picture of an IDX file; plain bytes are taken from the array, other types go through the decoder."""
+    try:
+        values = open_idx(path)
+    except DatasetError:
+        # The decoder says what the file is instead.
+        return _look(path, index, max_pixels, lanes)
+    if not _plain(values, index, max_pixels):
+        return _look(path, index, max_pixels, lanes)
+    pixels = values[index]
+    pixels = pixels if pixels.ndim == 3 else pixels[:, :, None]
+    height, width, channels = pixels.shape
+    digest = pixel_hash(pixels)
+    mode = _IDX_MODES[channels]
+    return Record(digest, digest, width, height, mode, "IDX", 1, (), _is_blank(pixels))
+
+
+def _plain(values: npt.NDArray[Any], index: int, max_pixels: int) -> bool:
+    shaped = values.ndim == 3 or (values.ndim == 4 and values.shape[3] in _IDX_MODES)
+    if not shaped or values.dtype != np.uint8 or index >= len(values):
+        return False
+    return bool(0 < values.shape[1] * values.shape[2] <= min(max_pixels, LARGE_PIXELS))
+
+
+def _is_blank(pixels: npt.NDArray[Any]) -> bool:
+    """Whether all pixels are equal."""
+    return all(
+        bool(pixels[..., channel].min() == pixels[..., channel].max()) for channel in range(pixels.shape[2])
+    )
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableImage(str(path), f"vanished while it was read ({error.strerror})") from error
+
+
+class _Lanes:
+    """Lets pictures be decoded side by side, or one alone; who asks to be alone is not overtaken."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._free = Semaphore(workers)
+        self._turnstile = Lock()
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._turnstile:
+            self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._turnstile:
+            for _ in range(self._workers):
+                self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release(self._workers)

@@ -1,0 +1,1 @@
+"""Changes training pictures at random, a whole batch at a time."""

@@ -1,0 +1,94 @@
+"""Options that several commands share, and the recipe that they make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from eighteen.core.recipe import Recipe
+
+DataPath = Annotated[
+    Path, typer.Argument(help="Folder of class folders, a table with image and label, or IDX files.")
+]
+RunPath = Annotated[Path, typer.Argument(help="Run folder.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
+]
+RecipeName = Annotated[str | None, typer.Option("--recipe", help="Name of a recipe, or a .toml file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Change a setting, such as training.epochs=30; repeatable.",
+    ),
+]
+ImageColumn = Annotated[str | None, typer.Option(help="Column that holds the image path.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column that holds the label.")]
+SplitColumn = Annotated[str | None, typer.Option(help="Column that holds train, val or test.")]
+GroupColumn = Annotated[
+    str | None, typer.Option(help="Column (patient, burst, sender) whose equal values stay on one side.")
+]
+SplitsFrom = Annotated[Path | None, typer.Option(help="Run whose splits are taken over.")]
+Resplit = Annotated[bool, typer.Option("--resplit", help="Ignore given splits and make new ones.")]
+Accept = Annotated[
+    list[str] | None, typer.Option(metavar="CHECK", help="Accept a blocking finding by name; repeatable.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Let every warning of the audit block training.")]
+
+
+def make_recipe(
+    name: str | None,
+    settings: list[str] | None,
+    *,
+    flags: list[str] | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    splits_from: Path | None = None,
+    resplit: bool = False,
+    accept: list[str] | None = None,
+    strict: bool = False,
+) -> Recipe:
+    """The recipe of a command line: its recipe, then its flags, then `--set`, later ones winning."""
+    from eighteen.core.config import load_recipe
+
+    named = {
+        "data.image_column": image_column,
+        "data.label_column": label_column,
+        "data.split_column": split_column,
+        "data.group_column": group_column,
+        "data.splits_from": splits_from.as_posix() if splits_from else None,
+        "data.resplit": resplit or None,
+        "data.accept": list(accept) if accept else None,
+        "data.strict": strict or None,
+    }
+    given = [setting(key, value) for key, value in named.items() if value is not None]
+    return load_recipe(name, [*given, *(flags or []), *(settings or [])])
+
+
+def setting(key: str, value: object) -> str:
+    """A `key=value` whose value reads back exactly."""
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+def minutes(text: str) -> float:
+    """Minutes of "90s", "10m", "1.5h" or a plain number of minutes.
+
+    >>> minutes("90s"), minutes("1.5h"), minutes("10")
+    (1.5, 90.0, 10.0)
+    """
+    units = {"s": 1 / 60, "m": 1.0, "h": 60.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "m")
+    try:
+        value = float(number) * units[unit]
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter(f"'{text}' is no time; use 90s, 10m or 1.5h")
+    return value

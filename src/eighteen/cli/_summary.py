@@ -1,0 +1,36 @@
+"""What `train`, `evaluate` and `demo` say at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eighteen.cli import _display as show
+
+if TYPE_CHECKING:
+    from eighteen.core.run import Run
+
+
+def print_summary(run: Run, seconds: float, as_json: bool, splits: tuple[str, ...] = ()) -> None:
+    """Measures of some splits (all where none is named), sentences that matter, and where the report lies."""
+    from eighteen.api import summary
+
+    if as_json:
+        show.print_json(summary(run, seconds))
+    out = show.console()
+    details = run.details
+    for split, measures in run.measures.items():
+        if splits and split not in splits:
+            continue
+        counts = details[split]["counts"]
+        title = (
+            f"\n{split}: {counts['scored']} of {counts['expected']} pictures scored, "
+            f"{counts['unreadable']} unreadable"
+        )
+        show.print_measures(measures, title, out)
+        out.print(details[split]["resolution"], style="dim", markup=False)
+        if details[split]["not_better_than_majority"]:
+            out.print(details[split]["not_better_than_majority"], style="bold red", markup=False)
+    for event in run.info["events"]:
+        out.print(event, style="yellow", markup=False)
+    out.print(f"\nrun     {run.path}", markup=False)
+    out.print(f"report  {run.path / 'report.html'}   ({show.clock(seconds)} in all)", markup=False)

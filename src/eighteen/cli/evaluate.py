@@ -1,0 +1,33 @@
+"""Scores a trained model on validation, on the test split by name, or on other data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eighteen.cli import _options as opt
+
+
+def command(
+    run: opt.RunPath,
+    split: Annotated[
+        str,
+        typer.Option(help="train, val or test; opening the test split is written down."),
+    ] = "val",
+    data: Annotated[Path | None, typer.Option(help="Other pictures with labels.")] = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Measure a trained model, each number with its interval."""
+    from eighteen import api
+    from eighteen.cli import _display as show
+    from eighteen.cli._summary import print_summary
+    from eighteen.core.run import Run
+
+    began = time.perf_counter()
+    with show.progress_bars() as bars:
+        result = api.evaluate(run, split, data, bars)
+        api.report(run)
+    print_summary(Run.open(run), time.perf_counter() - began, as_json, (result.name,))

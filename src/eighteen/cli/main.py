@@ -1,0 +1,63 @@
+"""The command `eighteen`: one short file a command, found by its name.
+
+Commands import only what they need inside their functions, so that `--help` answers at once. Exit codes:
+0 fine, 1 a clear error, 2 usage, 3 a gate said no, 130/143 interrupted with the state saved.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from eighteen.core import plugins
+from eighteen.core.errors import EighteenError
+
+app = typer.Typer(
+    name="eighteen",
+    help="From a folder of labelled images to an honestly measured ResNet-18 classifier.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from eighteen.core.run import package_version
+
+        typer.echo(f"eighteen {package_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name in plugins.names("eighteen.cli"):
+    if _name != "main":
+        app.command(_name)(plugins.load("eighteen.cli", _name, "command").command)
+
+
+def run() -> None:
+    """Runs the command line and exits; an `EighteenError` becomes one line and its exit code."""
+    try:
+        app()
+    except EighteenError as error:
+        sys.stderr.write(f"eighteen: {error}\n")
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("eighteen: stopped; what was saved before is whole\n")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is left to tell it.
+        sys.stderr.close()
+        raise SystemExit(0) from None

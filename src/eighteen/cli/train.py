@@ -1,0 +1,85 @@
+"""Trains a model and leaves a run folder with weights, measures and a report."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eighteen.cli import _options as opt
+
+
+def command(
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to make; never overwritten.")] = None,
+    recipe: opt.RecipeName = None,
+    settings: opt.Settings = None,
+    model: Annotated[str | None, typer.Option(help="Network: resnet18, or any timm backbone.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE|imagenet|none", help="What training starts from.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for training, such as 10m: epochs and size are fitted to it.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Score the test split at the end; each opening is written down.")
+    ] = False,
+    image_column: opt.ImageColumn = None,
+    label_column: opt.LabelColumn = None,
+    split_column: opt.SplitColumn = None,
+    group_column: opt.GroupColumn = None,
+    splits_from: opt.SplitsFrom = None,
+    resplit: opt.Resplit = False,
+    accept: opt.Accept = None,
+    strict: opt.Strict = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Train a classifier: audit, split, train, evaluate on validation, report.
+
+    Ctrl-C saves the state; go on with --resume RUN. The test split stays closed unless --test is given.
+    """
+    from eighteen import api
+    from eighteen.cli import _display as show
+    from eighteen.cli._summary import print_summary
+
+    began = time.perf_counter()
+    flags = {
+        "model.name": model,
+        "model.weights": weights,
+        "seed": seed,
+        "training.budget_minutes": None if budget is None else opt.minutes(budget),
+        "evaluation.open_test": test or None,
+    }
+    if resume is not None:
+        others = {**flags, "--recipe": recipe, "--set": settings, "--out": out}
+        given = [name for name, value in others.items() if value is not None and value != []]
+        if given:
+            raise typer.BadParameter(f"--resume goes on as the run began; leave out {', '.join(given)}")
+        with show.progress_bars() as bars:
+            run = api.resume(resume, data, bars)
+    else:
+        if data is None or out is None:
+            raise typer.BadParameter("train needs DATA and --out RUN (or --resume RUN)")
+        chosen = opt.make_recipe(
+            recipe,
+            settings,
+            flags=[opt.setting(key, value) for key, value in flags.items() if value is not None],
+            image_column=image_column,
+            label_column=label_column,
+            split_column=split_column,
+            group_column=group_column,
+            splits_from=splits_from,
+            resplit=resplit,
+            accept=accept,
+            strict=strict,
+        )
+        with show.progress_bars() as bars:
+            run = api.train(data, out, chosen, bars)
+    print_summary(run, time.perf_counter() - began, as_json)

@@ -1,0 +1,74 @@
+"""A finding: what a check saw in the data, how bad it is, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Severity = Literal["info", "warning", "blocking"]
+_ORDER: dict[Severity, int] = {"blocking": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check saw.
+
+    Attributes:
+        check: name of the check, the word that `--accept` takes.
+        severity: `info` (nothing to do), `warning` (used, but look), `blocking` (training stops).
+        message: what was seen, with counts and the first names.
+        images: ids of the pictures concerned (paths relative to the data set's root).
+        advice: what to do about it, one sentence.
+        groups: where the finding speaks of sets of pictures, the sets, as ids.
+    """
+
+    check: str
+    severity: Severity
+    message: str
+    images: tuple[str, ...] = ()
+    advice: str = ""
+    groups: tuple[tuple[str, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "check": self.check,
+            "severity": self.severity,
+            "message": self.message,
+            "images": list(self.images),
+            "advice": self.advice,
+        }
+        if self.groups:
+            row["groups"] = [list(group) for group in self.groups]
+        return row
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Finding:
+        return cls(
+            check=row["check"],
+            severity=row["severity"],
+            message=row["message"],
+            images=tuple(row["images"]),
+            advice=row["advice"],
+            groups=tuple(tuple(group) for group in row.get("groups", ())),
+        )
+
+    def escalated(self) -> Finding:
+        """The same finding, blocking (what `--strict` makes of a warning)."""
+        return replace(self, severity="blocking")
+
+
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Blocking first, then warnings, then information; the order within each is kept."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
+
+
+def name_some(names: Sequence[str], limit: int = 10) -> str:
+    """The first names and how many more there are.
+
+    >>> name_some(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(names[:limit])
+    rest = len(names) - limit
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,100 @@
+"""What a model said about each image: the one thing that every measure is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from eighteen.core.errors import EighteenError
+
+ROW_COLUMNS: tuple[str, ...] = (
+    "id",
+    "path",
+    "target",
+    "predicted",
+    "score",
+    "split",
+    "group",
+    "fold",
+    "seed",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Rows and aligned arrays.
+
+    Attributes:
+        rows: `[N]` rows with the columns of `ROW_COLUMNS`; `target` is "" where it is not known, `fold` is
+            -1 outside cross-validation.
+        arrays: `logits` float32 `[N, K]`, and further arrays whose first axis is aligned with `rows`.
+        class_names: the K classes, in the order of the logits.
+        expected: images that were to be scored.
+        unreadable: id and reason of those that could not be; `expected == len(rows) + len(unreadable)`.
+    """
+
+    rows: pl.DataFrame
+    arrays: dict[str, npt.NDArray[np.float32]]
+    class_names: tuple[str, ...]
+    expected: int
+    unreadable: tuple[tuple[str, str], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        missing = [name for name in ROW_COLUMNS if name not in self.rows.columns]
+        problems = [f"columns are missing: {missing}"] if missing else []
+        problems += [
+            f"array '{name}' has {len(array)} rows, the table {len(self.rows)}"
+            for name, array in self.arrays.items()
+            if len(array) != len(self.rows)
+        ]
+        if self.expected != len(self.rows) + len(self.unreadable):
+            problems.append(
+                f"{self.expected} images expected, but {len(self.rows)} scored and "
+                f"{len(self.unreadable)} unreadable"
+            )
+        if problems:
+            raise EighteenError("these are no predictions: " + "; ".join(problems))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def logits(self) -> npt.NDArray[np.float32]:
+        """Raw scores `[N, K]`, float32."""
+        return self.arrays["logits"]
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Softmax of the logits in float64, `[N, K]`."""
+        return softmax(self.logits)
+
+    @property
+    def targets(self) -> npt.NDArray[np.int64]:
+        """Index of each row's true class, `[N]`; -1 where it is unknown or none of `class_names`."""
+        lookup = {name: position for position, name in enumerate(self.class_names)}
+        return np.array([lookup.get(name, -1) for name in self.rows["target"]], dtype=np.int64)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"expected": self.expected, "scored": len(self), "unreadable": len(self.unreadable)}
+
+    def sorted_by_id(self) -> Predictions:
+        """The same predictions in the order of their ids: every measure starts here, so that neither the
+        order of rows nor the number of processes shows in a number."""
+        order = self.rows.with_row_index("_row").sort("id", "fold", "seed")["_row"].to_numpy()
+        return replace(
+            self,
+            rows=self.rows[order],
+            arrays={name: array[order] for name, array in self.arrays.items()},
+        )
+
+
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Along the last axis, in float64."""
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    exponent = np.exp(shifted)
+    return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))

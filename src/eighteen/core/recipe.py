@@ -1,0 +1,255 @@
+"""The recipe: everything that decides how a model is made, in one frozen value.
+
+Each field states its default, limits, unit and reason in one line; validation, `--set`, the documentation
+table and the search space all read that line. `"auto"` asks the program to choose; `resolve` (in training)
+replaces every "auto" by an explicit value with its reason, and only such a recipe is stored in a run.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Auto = Literal["auto"]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A frozen part of a recipe that refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataSection(Section):
+    image_column: str | None = Field(None, description="column of a table that holds the image path")
+    label_column: str | None = Field(None, description="column that holds the label")
+    split_column: str | None = Field(None, description="column that holds train, val or test")
+    group_column: str | None = Field(
+        None,
+        description="column (patient, burst, sender) whose equal values must stay on one side of a split",
+    )
+    val_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.15, description="share of validation where none is given"
+    )
+    test_fraction: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.15, description="share of test where no split at all is given"
+    )
+    split_seed: Annotated[int, Field(ge=0)] = Field(
+        0, description="salt of the split's hash; kept apart from `seed` so that seeds compare on one split"
+    )
+    splits_from: str | None = Field(
+        None, description="run whose splits are taken over; pictures that it does not know are split anew"
+    )
+    resplit: bool = Field(False, description="ignore given splits and make new ones")
+    max_pixels: Positive = Field(
+        150_000_000, description="pixels; a larger picture is left out unread (a 100-megapixel scan passes)"
+    )
+    max_skipped_fraction: Fraction = Field(
+        0.5, description="share of images that may be unusable before training is refused"
+    )
+    min_images_per_class: Positive = Field(1, description="images; a class with fewer blocks training")
+    allow_outside: bool = Field(False, description="let a table name files outside its own folder")
+    keep_negative_labels: bool = Field(False, description="treat the label -1 as a class, not as 'no label'")
+    accept: tuple[str, ...] = Field((), description="blocking findings to accept, by the name of their check")
+    strict: bool = Field(False, description="let every warning of the audit block training")
+
+
+class InputsSection(Section):
+    size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(
+        "auto", description="pixels; side of the network's square input"
+    )
+    channels: Literal[1, 3] | Auto = Field("auto", description="1 for data sets that are all grey, else 3")
+    fit: Literal["squash", "crop", "letterbox"] | Auto = Field(
+        "auto", description="how a picture that is not square is brought to the square"
+    )
+    crop_fraction: Annotated[float, Field(gt=0.3, le=1)] | Auto = Field(
+        "auto", description="share of the short side that the middle crop keeps (fit = crop)"
+    )
+    kernel: Literal["bilinear", "bicubic"] | Auto = Field("auto", description="resampling kernel")
+    background: tuple[int, int, int] = Field(
+        (255, 255, 255), description="RGB laid under transparent pixels and around letterboxed pictures"
+    )
+    mean: tuple[float, ...] | Auto = Field(
+        "auto", description="per channel, 0..1; of the training pictures, or what the weights were made with"
+    )
+    std: tuple[float, ...] | Auto = Field("auto", description="per channel, 0..1; as mean")
+
+
+class AugmentSection(Section):
+    crop: Literal["none", "pad", "resized"] | Auto = Field(
+        "auto", description="pad: shift by a few pixels; resized: random area and aspect ratio"
+    )
+    crop_scale_min: Annotated[float, Field(ge=0.05, le=1)] | Auto = Field(
+        "auto", description="smallest share of the area that a resized crop keeps"
+    )
+    crop_aspect_max: Annotated[float, Field(ge=1, le=3)] = Field(
+        4 / 3, description="largest change of aspect ratio by a resized crop (Szegedy et al. 2015)"
+    )
+    pad_fraction: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.125, description="largest shift by crop = pad, share of the side (4 of 32 pixels: He et al. 2016)"
+    )
+    horizontal_flip: Fraction | Auto = Field(
+        "auto", description="probability; 0 where left and right or digits and letters matter"
+    )
+    vertical_flip: Fraction = Field(0.0, description="probability; for pictures without an up, such as cells")
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] | Auto = Field(
+        "auto", description="degrees; largest turn to either side"
+    )
+    zoom_fraction: Annotated[float, Field(ge=0, le=0.5)] | Auto = Field(
+        "auto", description="largest change of size by crop = none or pad"
+    )
+    fill: Literal["reflect", "background"] | Auto = Field(
+        "auto", description="what shows beyond the border of a shifted or turned picture"
+    )
+    brightness: Fraction | Auto = Field("auto", description="strength, as torchvision's ColorJitter")
+    contrast: Fraction | Auto = Field("auto", description="strength, as torchvision's ColorJitter")
+    saturation: Fraction | Auto = Field("auto", description="strength, as torchvision's ColorJitter")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.0, description="strength, turns of the colour circle"
+    )
+    erasing: Fraction | Auto = Field("auto", description="probability of random erasing (Zhong et al. 2017)")
+    erasing_area_max: Annotated[float, Field(gt=0.02, le=0.6)] = Field(
+        0.25, description="largest erased share of the picture"
+    )
+
+
+class ModelSection(Section):
+    name: str = Field("resnet18", description="resnet18 (the page), or any timm backbone")
+    weights: str = Field(
+        "auto",
+        description="imagenet (fetched from the hub), none (from scratch), or a file; auto: imagenet, but "
+        "none for pictures under 64 pixels, whose small stem no published weights fit",
+    )
+    stem: Literal["imagenet", "small"] | Auto = Field(
+        "auto", description="imagenet: 7x7 stride 2 and pool; small: 3x3 stride 1, for inputs up to 40 pixels"
+    )
+    blocks: tuple[Positive, Positive, Positive, Positive] = Field(
+        (2, 2, 2, 2), description="residual blocks of the four stages; (3,4,6,3) is ResNet-34"
+    )
+    shortcut: bool = Field(True, description="false: the plain network without identity shortcuts")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="probability, before the head")
+
+
+class LossSection(Section):
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of the target spread over all classes (Szegedy et al. 2016)"
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: weight n / (classes * n of the class), for unbalanced data"
+    )
+
+
+class OptimizerSection(Section):
+    name: Literal["sgd", "momentum", "nesterov", "rmsprop", "adamw"] | Auto = Field(
+        "auto", description="nesterov from scratch, adamw from pretrained weights"
+    )
+    lr: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="peak learning rate")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9, description="of momentum, nesterov and rmsprop; the first beta of adamw"
+    )
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
+        "auto", description="never on norms and biases"
+    )
+
+
+class ScheduleSection(Section):
+    name: Literal["onecycle", "cosine", "constant"] = Field(
+        "onecycle", description="onecycle and cosine both rise linearly first; onecycle then falls linearly"
+    )
+    warmup_fraction: Fraction | Auto = Field("auto", description="share of all steps during which lr rises")
+    final_fraction: Fraction = Field(0.0, description="share of the peak that is left at the end")
+
+
+class TrainingSection(Section):
+    epochs: Positive | Auto = Field("auto", description="passes over the training pictures")
+    batch_size: Positive | Auto = Field("auto", description="pictures a step")
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        "auto", description="of the averaged weights that are evaluated and kept; 0 switches averaging off"
+    )
+    precision: Literal["fp32", "bf16"] | Auto = Field(
+        "auto", description="bf16 autocast where the hardware has it and it measured faster for this model"
+    )
+    channels_last: bool | Auto = Field("auto", description="memory layout; auto takes the faster, measured")
+    clip_norm: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="largest gradient norm; 0 switches clipping off"
+    )
+    select_by: Literal["balanced_accuracy", "accuracy", "macro_f1", "nll", "last"] = Field(
+        "balanced_accuracy",
+        description="validation measure that picks the epoch (ties: lower nll); last keeps the last one",
+    )
+    budget_minutes: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="minutes; the first steps are measured, epochs and resolution fitted to the time"
+    )
+    workers: Annotated[int, Field(ge=0, le=64)] | Auto = Field(
+        "auto", description="threads that decode and augment ahead of the step; 0 works in the step's thread"
+    )
+    cache_fraction: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        0.25, description="share of free memory that decoded pictures may fill; beyond it they are read anew"
+    )
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="minutes between saved states (one is saved on Ctrl-C too); 0 saves after each step"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+
+
+class EvaluationSection(Section):
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        2000, description="bootstrap resamples of each interval"
+    )
+    batch_size: Positive = Field(64, description="pictures a forward pass")
+    open_test: bool = Field(
+        False, description="score the test split at the end of training; each opening is written down"
+    )
+
+
+class Recipe(Section):
+    """How a model is made. Every value is explicit or "auto"; see the sections for each field."""
+
+    data: DataSection = DataSection()
+    inputs: InputsSection = InputsSection()
+    augment: AugmentSection = AugmentSection()
+    model: ModelSection = ModelSection()
+    loss: LossSection = LossSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    schedule: ScheduleSection = ScheduleSection()
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        0, description="of initial weights, order and augmentation"
+    )
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        mean, std = self.inputs.mean, self.inputs.std
+        if mean != "auto" and std != "auto" and len(mean) != len(std):
+            raise ValueError(
+                f"inputs.mean has {len(mean)} values and inputs.std {len(std)}; give one a channel"
+            )
+        return self
+
+    def changed(self, **sections: dict[str, Any]) -> Recipe:
+        """The recipe with some values replaced and checked again.
+
+        >>> Recipe().changed(training={"epochs": 3}).training.epochs
+        3
+        """
+        values = self.model_dump()
+        for name, section in sections.items():
+            values[name].update(section)
+        return Recipe.model_validate(values)
+
+    def autos(self) -> tuple[str, ...]:
+        """Names of the fields that are still "auto"."""
+        return tuple(
+            f"{section}.{key}"
+            for section, fields in self.model_dump().items()
+            if isinstance(fields, dict)
+            for key, value in fields.items()
+            if value == "auto"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")

@@ -1,0 +1,329 @@
+"""A run: a folder that holds everything about one trained model, and the handle on it.
+
+The folder's layout is version 1 of the house plan (see docs/architecture.md). `Run.create` makes it,
+`Run.open` opens it, and every write goes through `store`, so that a crash never leaves half a file.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from eighteen.core import store
+from eighteen.core.config import recipe_from_json
+from eighteen.core.dataset import Dataset, Skipped
+from eighteen.core.errors import RunError
+from eighteen.core.findings import Finding
+from eighteen.core.inputs import InputSpec
+from eighteen.core.measures import Measure
+from eighteen.core.migrations import FORMAT, VERSION, upgraded
+from eighteen.core.predictions import Predictions
+from eighteen.core.recipe import Recipe
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "polars", "safetensors", "scikit-learn")
+
+Measures = Mapping[str, Mapping[str, Measure]]
+"""Measures by split and name."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A handle on a run folder; it holds no state of its own."""
+
+    path: Path
+
+    # Making and opening
+
+    @classmethod
+    @contextmanager
+    def creating(cls, path: str | Path, task: str) -> Iterator[Self]:
+        """Makes a new run folder in state `running`; inside the block it is filled under another name, and
+        appears under its own, whole, at the end.
+
+        Raises:
+            RunError: something of that name exists; it is never overwritten.
+        """
+        require_absent(Path(path))
+        with store.new_folder(Path(path)) as staging:
+            yield cls._begun(staging, task)
+
+    @classmethod
+    def _begun(cls, path: Path, task: str) -> Self:
+        run = cls(path)
+        store.write_json(
+            run.path / "run.json",
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "package_version": package_version(),
+                "task": task,
+                "state": "running",
+                "stages": [],
+                "events": [],
+                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        )
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Opens a run folder.
+
+        Raises:
+            RunError: there is none, it is damaged, or a newer version wrote it.
+        """
+        run = cls(Path(path))
+        if not (run.path / "run.json").exists():
+            there = "there is no such folder" if not run.path.exists() else "it holds no run.json"
+            raise RunError(f"{run.path} is no run folder of eighteen: {there}")
+        upgraded(store.read_json(run.path / "run.json"), run.path)
+        return run
+
+    # What is in it
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """`run.json`: format, version, package version, task, state, stages with seconds, events."""
+        return upgraded(store.read_json(self.path / "run.json"), self.path)
+
+    @property
+    def recipe(self) -> Recipe:
+        return recipe_from_json(store.read_json(self.path / "recipe.json")["recipe"])
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why the program chose what it chose, by setting."""
+        return dict(store.read_json(self.path / "recipe.json")["reasons"])
+
+    @property
+    def inputs(self) -> InputSpec:
+        return InputSpec.from_json(store.read_json(self.path / "inputs.json"))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(store.read_json(self.path / "dataset.json")["class_names"])
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set as it was trained on, with splits; its root is where it lay then."""
+        about = store.read_json(self.path / "dataset.json")
+        return Dataset(
+            table=store.read_table(self.path / "dataset.parquet"),
+            class_names=tuple(about["class_names"]),
+            root=Path(about["root"]),
+            task=about["task"],
+            skipped=tuple(Skipped(row["path"], row["reason"]) for row in about["skipped"]),
+        )
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        return dict(store.read_json(self.path / "dataset.json")["counts"])
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(map(Finding.from_json, store.read_json(self.path / "audit.json")))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return dict(store.read_json(self.path / "environment.json"))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One row an epoch."""
+        return store.read_lines(self.path / "history.jsonl")
+
+    @property
+    def measures(self) -> dict[str, dict[str, Measure]]:
+        """Measures by split and name; empty before the first evaluation."""
+        path = self.path / "measures.json"
+        splits = store.read_json(path)["splits"] if path.exists() else {}
+        return {
+            split: {name: Measure.from_json(row, split) for name, row in rows.items()}
+            for split, rows in splits.items()
+        }
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Per-class measures, confusion matrix and sentences by split."""
+        path = self.path / "measures.json"
+        return dict(store.read_json(path)["details"]) if path.exists() else {}
+
+    @property
+    def predicted_splits(self) -> tuple[str, ...]:
+        folder = self.path / "predictions"
+        return tuple(sorted(path.stem for path in folder.glob("*.parquet"))) if folder.exists() else ()
+
+    def predictions(self, split: str) -> Predictions:
+        """Stored predictions of a split."""
+        folder = self.path / "predictions"
+        about = store.read_json(folder / f"{split}.json")
+        return Predictions(
+            rows=store.read_table(folder / f"{split}.parquet"),
+            arrays=store.read_arrays(folder / f"{split}.safetensors"),
+            class_names=tuple(about["class_names"]),
+            expected=about["expected"],
+            unreadable=tuple((path, reason) for path, reason in about["unreadable"]),
+        )
+
+    @property
+    def weights_path(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def resume_folder(self) -> Path:
+        return self.path / "resume"
+
+    @property
+    def test_openings(self) -> list[dict[str, Any]]:
+        """Copy of the ledger of this run's test split."""
+        return store.read_lines(self.path / "test_ledger.jsonl")
+
+    # Writing
+
+    def set_state(self, state: str) -> None:
+        """One of running, interrupted, trained, complete, failed."""
+        store.write_json(self.path / "run.json", {**self.info, "state": state})
+
+    def add_event(self, message: str) -> None:
+        """Something worth knowing that happened on the way."""
+        info = self.info
+        info["events"] = [*info["events"], message]
+        store.write_json(self.path / "run.json", info)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times a stage and writes it into `run.json` when it ends well."""
+        start = time.perf_counter()
+        yield
+        self.add_stage(name, time.perf_counter() - start)
+
+    def add_stage(self, name: str, seconds: float) -> None:
+        """Writes down what a finished stage took."""
+        info = self.info
+        info["stages"] = [*info["stages"], {"name": name, "seconds": round(seconds, 3)}]
+        store.write_json(self.path / "run.json", info)
+
+    def save_recipe(self, recipe: Recipe, reasons: Mapping[str, str]) -> None:
+        store.write_json(self.path / "recipe.json", {"recipe": recipe.to_json(), "reasons": dict(reasons)})
+
+    def save_environment(self, facts: Mapping[str, Any]) -> None:
+        """Interpreter, packages and machine, and whatever facts the caller adds (device, threads, seeds)."""
+        store.write_json(self.path / "environment.json", {**environment(), **facts})
+
+    def save_dataset(self, dataset: Dataset) -> None:
+        store.write_table(self.path / "dataset.parquet", dataset.table)
+        store.write_json(
+            self.path / "dataset.json",
+            {
+                "class_names": list(dataset.class_names),
+                "counts": dataset.counts,
+                "fingerprint": dataset.fingerprint,
+                "root": dataset.root.resolve().as_posix(),
+                "skipped": [row.to_json() for row in dataset.skipped],
+                "task": dataset.task,
+            },
+        )
+
+    def save_findings(self, findings: Iterable[Finding]) -> None:
+        store.write_json(self.path / "audit.json", [finding.to_json() for finding in findings])
+
+    def save_review(self, rows: pl.DataFrame) -> Path:
+        """Pictures with contradictory labels, for a person to decide."""
+        path = self.path / "review.csv"
+        store.write_text(path, rows.write_csv())
+        return path
+
+    def save_inputs(self, inputs: InputSpec) -> None:
+        store.write_json(self.path / "inputs.json", inputs.to_json())
+
+    def save_weights(self, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
+        return store.write_tensors(self.weights_path, tensors, metadata)
+
+    def add_history(self, row: Mapping[str, Any]) -> None:
+        store.append_line(self.path / "history.jsonl", row)
+
+    def cut_history(self, epochs: int) -> None:
+        """Keeps the first rows only: what resuming takes back."""
+        rows = self.history
+        if len(rows) > epochs:
+            store.write_lines(self.path / "history.jsonl", rows[:epochs])
+
+    def save_predictions(self, split: str, predictions: Predictions) -> None:
+        folder = self.path / "predictions"
+        store.make_folder(folder)
+        store.write_table(folder / f"{split}.parquet", predictions.rows)
+        store.write_arrays(folder / f"{split}.safetensors", predictions.arrays, {})
+        store.write_json(
+            folder / f"{split}.json",
+            {
+                "class_names": list(predictions.class_names),
+                "expected": predictions.expected,
+                "unreadable": [list(row) for row in predictions.unreadable],
+            },
+        )
+
+    def save_measures(self, split: str, measures: Mapping[str, Measure], details: Mapping[str, Any]) -> None:
+        """Adds the measures of one split to those of the others."""
+        path = self.path / "measures.json"
+        stored = store.read_json(path) if path.exists() else {"splits": {}, "details": {}}
+        stored["splits"][split] = {name: measure.to_json() for name, measure in measures.items()}
+        stored["details"][split] = dict(details)
+        store.write_json(path, stored)
+
+    def save_ledger(self, openings: Iterable[Mapping[str, Any]]) -> None:
+        store.write_lines(self.path / "test_ledger.jsonl", openings)
+
+    def save_text(self, name: str, content: str) -> Path:
+        """Writes a page such as report.html or README.md."""
+        store.write_text(self.path / name, content)
+        return self.path / name
+
+
+def package_version() -> str:
+    """Version of this package; "0" in a source tree that is not installed."""
+    try:
+        return version("eighteen")
+    except PackageNotFoundError:
+        return "0"
+
+
+def environment() -> dict[str, Any]:
+    """What this program runs on."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "eighteen": package_version(),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def require_absent(path: Path) -> None:
+    """Refuses an output that exists, before any work is done.
+
+    Raises:
+        RunError: naming the path and what to do.
+    """
+    if path.exists():
+        raise RunError(
+            f"{path} exists already and is never overwritten; choose another --out, "
+            f"or go on with it: --resume {path}"
+        )

@@ -1,0 +1,87 @@
+"""Predictions for files and folders, as a table that other programs read.
+
+The columns are `path, label, score, error` and `p:<class>` for each class; a picture that cannot be read is a
+row with its error, never missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from eighteen.core import store
+from eighteen.core.errors import RunError
+from eighteen.core.run import require_absent
+from eighteen.inference.predictor import Prediction
+from eighteen.reading import pictures_below
+
+
+@dataclass(frozen=True)
+class PredictedFiles:
+    """One prediction a file, in order."""
+
+    paths: tuple[str, ...]
+    rows: tuple[Prediction, ...]
+    class_names: tuple[str, ...]
+
+    def to_table(self) -> pl.DataFrame:
+        """`path, label, score, error, p:<class> …`; label and score are empty where error is not."""
+        columns: dict[str, list[Any]] = {
+            "path": list(self.paths),
+            "label": [row.label for row in self.rows],
+            "score": [None if row.error else row.score for row in self.rows],
+            "error": [row.error for row in self.rows],
+        }
+        for k, name in enumerate(self.class_names):
+            columns[f"p:{name}"] = [row.probabilities[k] if row.probabilities else None for row in self.rows]
+        texts = ("path", "label", "error")
+        schema = {name: pl.String() if name in texts else pl.Float64() for name in columns}
+        return pl.DataFrame(columns, schema=schema)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"classes": list(self.class_names), "predictions": self.to_table().to_dicts()}
+
+
+def expand(sources: Iterable[Path]) -> list[Path]:
+    """Files as they are, folders as the pictures below them, in natural order."""
+    files: list[Path] = []
+    for source in sources:
+        files.extend(pictures_below(source) if source.is_dir() else [source])
+    return files
+
+
+def check_table_path(path: Path) -> None:
+    """Refuses a table that cannot be written, before any work is done.
+
+    Raises:
+        RunError: it exists, or its ending names no known format.
+    """
+    require_absent(path)
+    if path.suffix not in WRITERS:
+        raise RunError(f"{path.name}: '{path.suffix}' is no table; use one of {', '.join(WRITERS)}")
+
+
+def write_table(path: Path, predicted: PredictedFiles) -> None:
+    """Writes the table in the format of the path's ending."""
+    check_table_path(path)
+    store.make_folder(path.parent)
+    WRITERS[path.suffix](path, predicted.to_table())
+
+
+def _write_csv(path: Path, table: pl.DataFrame) -> None:
+    store.write_text(path, table.write_csv())
+
+
+def _write_lines(path: Path, table: pl.DataFrame) -> None:
+    store.write_lines(path, table.to_dicts())
+
+
+WRITERS: Mapping[str, Callable[[Path, pl.DataFrame], None]] = MappingProxyType(
+    {".csv": _write_csv, ".parquet": store.write_table, ".jsonl": _write_lines}
+)
+"""Writes a table, by the ending of its path."""

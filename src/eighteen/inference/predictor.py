@@ -1,0 +1,152 @@
+"""The predictor: opens a trained model and says what it sees. The only stateful object a user meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from eighteen.core.dataset import Dataset
+from eighteen.core.inputs import InputSpec
+from eighteen.core.pixels import Source
+from eighteen.core.predictions import Predictions, softmax
+from eighteen.core.progress import Progress, silent
+from eighteen.core.run import Run
+from eighteen.inference.reading import Item, items_of, read_batches
+from eighteen.inference.scoring import Forward
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says about one picture.
+
+    Attributes:
+        label: the most probable class; "" where the picture could not be read.
+        score: its probability, 0..1.
+        probabilities: of every class, in class order; empty where the picture could not be read.
+        error: why the picture could not be read; "" otherwise.
+    """
+
+    label: str
+    score: float
+    probabilities: tuple[float, ...]
+    error: str = ""
+
+
+class Predictor:
+    """A trained model, ready to be asked.
+
+    Args:
+        forward: fitted pictures `[B, C, H, W]` float32 0..255 to logits `[B, K]`.
+        inputs: how a picture becomes the network's input.
+        class_names: the K classes.
+        max_pixels: pictures above it count as unreadable; None takes the decoder's own limit.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        inputs: InputSpec,
+        class_names: Sequence[str],
+        max_pixels: int | None = None,
+    ) -> None:
+        self.forward = forward
+        self.inputs = inputs
+        self.class_names = tuple(class_names)
+        self.max_pixels = max_pixels
+
+    @classmethod
+    def open(cls, path: str | Path, device: str = "auto") -> Self:
+        """Opens a run folder.
+
+        Raises:
+            RunError: there is no trained model at `path`.
+        """
+        from eighteen.formats import native
+        from eighteen.inference.devices import choose_device
+        from eighteen.inference.scoring import Scorer
+
+        run = Run.open(path)
+        network = native.open_network(run)
+        place, _ = choose_device(device)
+        scorer = Scorer(network.to(place), run.inputs, place)
+        return cls(scorer, run.inputs, run.class_names, run.recipe.data.max_pixels)
+
+    def predict(
+        self,
+        sources: Iterable[Source | npt.NDArray[np.uint8]],
+        *,
+        batch_size: int = 64,
+        progress: Progress = silent,
+    ) -> list[Prediction]:
+        """One prediction for each source, in order.
+
+        Args:
+            sources: paths, bytes of files, or uint8 arrays `[H, W, 3]` in RGB order.
+            batch_size: pictures a forward pass.
+
+        Returns:
+            A `Prediction` each; one that cannot be read carries its `error`.
+        """
+        items: list[Item] = [
+            (source if isinstance(source, bytes | np.ndarray) else Path(source), -1) for source in sources
+        ]
+        logits, errors = self._logits(items, batch_size, progress)
+        probabilities = softmax(logits)
+        return [
+            Prediction("", 0.0, (), errors[row])
+            if row in errors
+            else Prediction(
+                self.class_names[int(values.argmax())], float(values.max()), tuple(map(float, values))
+            )
+            for row, values in enumerate(probabilities)
+        ]
+
+    def score(
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int = 64,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Predictions:
+        """Predictions for every row of a data set; what cannot be read is listed and stays counted."""
+        logits, errors = self._logits(items_of(dataset), batch_size, progress)
+        ids = dataset.ids
+        good = np.array([row for row in range(len(dataset)) if row not in errors], dtype=np.int64)
+        values = softmax(logits[good])
+        best = values.argmax(axis=1) if len(good) else np.empty(0, np.int64)
+        rows = dataset.table[good].select("id", "path", "target", "split", "group")
+        rows = rows.with_columns(
+            pl.Series("predicted", [self.class_names[k] for k in best], pl.String()),
+            pl.Series("score", values[np.arange(len(good)), best], pl.Float64()),
+            pl.lit(-1, pl.Int64()).alias("fold"),
+            pl.lit(seed, pl.Int64()).alias("seed"),
+        )
+        return Predictions(
+            rows=rows,
+            arrays={"logits": logits[good]},
+            class_names=self.class_names,
+            expected=len(dataset),
+            unreadable=tuple((ids[row], reason) for row, reason in sorted(errors.items())),
+        )
+
+    def _logits(
+        self, items: Sequence[Item], batch_size: int, progress: Progress
+    ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+        """Logits `[N, K]` (rows that could not be read stay zero) and the reasons of those."""
+        logits = np.zeros((len(items), len(self.class_names)), dtype=np.float32)
+        errors: dict[int, str] = {}
+        done = 0
+        for batch in read_batches(items, self.inputs, batch_size, self.max_pixels):
+            errors.update(batch.unreadable)
+            if len(batch.positions):
+                logits[batch.positions] = self.forward(batch.pixels)
+            done += len(batch.positions) + len(batch.unreadable)
+            progress("predict", done, len(items), "")
+        return logits, errors

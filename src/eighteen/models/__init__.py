@@ -1,0 +1,1 @@
+"""The network on one page, its relatives by name, and their weights."""

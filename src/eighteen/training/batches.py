@@ -1,0 +1,141 @@
+"""Training batches: order, pictures and augmentation, made ahead of the step by one thread.
+
+Order and augmentation depend on the seed, the epoch and each picture's id only, so the batches are the same
+with any number of workers, after a resume, and in whatever order the data set lists its pictures.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from eighteen.augmenting.batch import BatchAugmenter
+from eighteen.augmenting.draws import image_keys, uniforms
+from eighteen.training.cache import Squares
+
+AHEAD = 3
+"""Batches that wait ready for the step."""
+
+ORDER_STREAM = 0x0DE5
+"""Keeps the draws of the order apart from those of the augmentation."""
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """A batch as the step takes it.
+
+    Attributes:
+        images: float32 `[B, C, H, W]`, augmented and normalised.
+        targets: aligned with the images.
+        rows: which rows of the training split they are, `[B]`.
+    """
+
+    images: Tensor
+    targets: Tensor
+    rows: npt.NDArray[np.int64]
+
+
+class TrainBatches:
+    """All batches of each epoch."""
+
+    def __init__(
+        self,
+        squares: Squares,
+        targets: Tensor,
+        ids: list[str],
+        augmenter: BatchAugmenter,
+        batch_size: int,
+        seed: int,
+        workers: int,
+    ) -> None:
+        self.squares = squares
+        self.targets = targets
+        self.augmenter = augmenter
+        self.seed = seed
+        self.workers = workers
+        self._keys = image_keys(ids)
+        self._slices = batch_slices(len(ids), batch_size)
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+        return len(self._slices)
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """The rows in the order of an epoch, `[N]`."""
+        draws = uniforms(self.seed ^ ORDER_STREAM, epoch, self._keys, 1)[:, 0]
+        # Equal draws (the same id cannot occur twice) fall back to the key, never to the table's order.
+        return np.lexsort((self._keys, draws)).astype(np.int64)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[TrainBatch]:
+        """Batches of an epoch, from step `start` on."""
+        order = self.order(epoch)
+        parts = [order[part] for part in self._slices[start:]]
+        if self.workers == 0:
+            for rows in parts:
+                yield self._batch(rows, epoch, None)
+            return
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="decode") as pool:
+            yield from _ahead(lambda rows: self._batch(rows, epoch, pool), parts)
+
+    def _batch(self, rows: npt.NDArray[np.int64], epoch: int, pool: ThreadPoolExecutor | None) -> TrainBatch:
+        pixels = torch.from_numpy(self.squares.take(rows, pool))
+        aspects = torch.from_numpy(self.squares.aspects[rows])
+        images = self.augmenter(pixels, aspects, self._keys[rows], self.seed, epoch)
+        return TrainBatch(images, self.targets[torch.from_numpy(rows)], rows)
+
+
+def batch_slices(n: int, batch_size: int) -> list[slice]:
+    """Cuts n pictures into batches; a lone last picture joins the batch before it, because BatchNorm cannot
+    take the statistics of one.
+
+    >>> [part.stop - part.start for part in batch_slices(17, 16)]
+    [17]
+    """
+    edges = [*range(0, n, batch_size), n]
+    if len(edges) > 2 and edges[-1] - edges[-2] == 1:
+        del edges[-2]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def _ahead(
+    make: Callable[[npt.NDArray[np.int64]], TrainBatch], parts: list[npt.NDArray[np.int64]]
+) -> Iterator[TrainBatch]:
+    """Makes batches in a thread, up to `AHEAD` before they are asked for; an error arrives in its place."""
+    ready: queue.Queue[TrainBatch | BaseException] = queue.Queue(AHEAD)
+    abandoned = threading.Event()
+
+    def work() -> None:
+        for rows in parts:
+            try:
+                item: TrainBatch | BaseException = make(rows)
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the batch is asked for
+                item = error
+            while not abandoned.is_set():
+                try:
+                    ready.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if abandoned.is_set() or isinstance(item, BaseException):
+                return
+
+    thread = threading.Thread(target=work, name="batches", daemon=True)
+    thread.start()
+    try:
+        for _ in parts:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        abandoned.set()
+        thread.join()

@@ -1,0 +1,202 @@
+"""From a plan to a trained run: `start` writes the run folder, `fit` trains in it.
+
+A run can be interrupted at any moment after `start`, and `fit` goes on from its newest whole state; the
+weights selected on validation are stored at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import nn
+
+from eighteen.augmenting.batch import BatchAugmenter
+from eighteen.augmenting.settings import AugmentSettings
+from eighteen.core import store
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import Interrupted, RunError, TrainingError
+from eighteen.core.findings import Finding, name_some
+from eighteen.core.progress import Progress, silent
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.formats import native
+from eighteen.inference.devices import choose_device
+from eighteen.tasks import Task, make
+from eighteen.training.averaging import WeightAverage
+from eighteen.training.batches import TrainBatch, TrainBatches
+from eighteen.training.cache import SquareReader, Squares, stored_side_px
+from eighteen.training.loop import Surroundings, train_epochs
+from eighteen.training.optimizer import make_optimizer
+from eighteen.training.planning import Plan
+from eighteen.training.precision import Mode
+from eighteen.training.resolve import input_spec
+from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
+from eighteen.training.stopping import listening
+from eighteen.training.validation import Validation
+
+STATE_COPIES = 5
+"""Copies of the weights that a saved state may hold: network, average, best, two of the optimizer."""
+
+
+def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.DataFrame, out: Path) -> Run:
+    """Writes the run folder with a first state in it, so that it resumes from any moment on.
+
+    Raises:
+        RunError: `out` exists, or the disk has no room for it.
+    """
+    _check_space(out, plan.network)
+    device = _device(plan.recipe)
+    with Run.creating(out, dataset.task) as staging:
+        staging.save_recipe(plan.recipe, plan.reasons)
+        staging.save_dataset(dataset)
+        staging.save_findings(findings)
+        if len(review):
+            staging.save_review(review)
+        staging.save_inputs(input_spec(plan.recipe))
+        facts = {"device": str(device), "threads": torch.get_num_threads(), "seed": plan.recipe.seed}
+        staging.save_environment(facts)
+        for note in plan.notes:
+            staging.add_event(note)
+        save_state(staging, Position(), _moving(plan.network, plan.recipe, device))
+    return Run.open(out)
+
+
+def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
+    """Trains a started run to its end and stores the selected weights.
+
+    Args:
+        run: as `start` left it, or interrupted at any moment since.
+        dataset: the run's data set, whose root may have moved.
+
+    Raises:
+        Interrupted: the user asked to stop; the state is saved.
+        TrainingError: the loss is not finite, or a picture has vanished.
+    """
+    recipe, device = run.recipe, _device(run.recipe)
+    training, counts = dataset.subset("train"), dataset.class_counts("train")
+    task = make(dataset.task, dataset.class_names, recipe.loss, counts)
+    moving = _moving(native.build(recipe, task.outputs), recipe, device)
+    position, warning = load_state(run, moving)
+    run.set_state("running")
+    run.cut_history(position.epoch)
+    if warning:
+        run.add_event(warning)
+    batches = _batches(recipe, training, task, progress)
+    validation = Validation(task, dataset.subset("val"), run.inputs, recipe, device)
+    with listening() as stop:
+        around = Surroundings(
+            task=task,
+            recipe=recipe,
+            batches=batches,
+            mode=_mode(recipe),
+            device=device,
+            validate=validation,
+            save=lambda position: save_state(run, position, moving),
+            record=run.add_history,
+            warn=lambda message: _tell(run, progress, message),
+            files=lambda batch: _files(training, batch),
+            stop=stop,
+            progress=progress,
+        )
+        try:
+            position = train_epochs(moving, position, around)
+        except Interrupted as error:
+            run.set_state("interrupted")
+            message = f"{error} after {position.epoch} epochs; go on with: eighteen train --resume {run.path}"
+            raise Interrupted(message, error.exit_code) from error
+        except TrainingError as error:
+            run.add_event(str(error))
+            run.set_state("failed")
+            raise
+    _store_weights(run, moving, position, dataset)
+    drop_state(run)
+    return run
+
+
+def _mode(recipe: Recipe) -> Mode:
+    return Mode(recipe.training.precision == "bf16", recipe.training.channels_last is True)
+
+
+def _device(recipe: Recipe) -> torch.device:
+    return choose_device(recipe.training.device)[0]
+
+
+def _moving(network: nn.Module, recipe: Recipe, device: torch.device) -> Moving:
+    network = network.to(device).to(memory_format=_mode(recipe).memory_format)
+    decay = recipe.training.ema_decay
+    assert decay != "auto"
+    average = WeightAverage(network, decay) if decay > 0 else None
+    return Moving(network, make_optimizer(network, recipe.optimizer), average)
+
+
+def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) -> TrainBatches:
+    inputs, settings = input_spec(recipe), recipe.training
+    assert settings.workers != "auto" and settings.batch_size != "auto"
+    short_sides = training.table.select(pl.min_horizontal("width", "height")).to_series().to_numpy()
+    reader = SquareReader(training, inputs, stored_side_px(inputs.size, short_sides), recipe.data.max_pixels)
+    squares = Squares(reader, settings.cache_fraction, settings.workers, progress)
+    augmenter = BatchAugmenter.for_inputs(_augment_settings(recipe), inputs)
+    return TrainBatches(
+        squares,
+        task.collate(training),
+        training.ids,
+        augmenter,
+        max(2, settings.batch_size),
+        recipe.seed,
+        settings.workers,
+    )
+
+
+def _augment_settings(recipe: Recipe) -> AugmentSettings:
+    values = recipe.augment.model_dump()
+    values["scale_fraction"] = values.pop("zoom_fraction")
+    return AugmentSettings(**values)
+
+
+def _files(training: Dataset, batch: TrainBatch) -> str:
+    ids = training.ids
+    return name_some([ids[row] for row in batch.rows])
+
+
+def _tell(run: Run, progress: Progress, message: str) -> None:
+    run.add_event(message)
+    progress("warning", 0, 0, message)
+
+
+def _store_weights(run: Run, moving: Moving, position: Position, dataset: Dataset) -> None:
+    best = position.best or {}
+    run.save_weights(
+        moving.best,
+        {
+            "classes": str(len(dataset.class_names)),
+            "epoch": str(int(best.get("epoch", position.epoch))),
+            "input_spec_sha256": run.inputs.sha256,
+        },
+    )
+    run.set_state("trained")
+
+
+def _check_space(out: Path, network: nn.Module) -> None:
+    size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    needed = 2 * STATE_COPIES * size
+    free = store.free_bytes(out.absolute().parent)
+    if free < needed:
+        raise RunError(
+            f"{out.absolute().parent} has {free:,} bytes free, a run of this network needs about {needed:,}; "
+            f"make room or choose another --out"
+        )
+
+
+def moved(dataset: Dataset, root: Path) -> Dataset:
+    """The data set at another place.
+
+    Raises:
+        RunError: its files are not there.
+    """
+    if not root.is_dir():
+        raise RunError(f"the pictures are not at {root}; name where they are with --data")
+    return replace(dataset, root=root)

@@ -1,0 +1,212 @@
+"""The one loop: epochs of steps, a look at validation after each, the best weights kept.
+
+It knows a task's `loss` and `selection` and nothing more. Everything that changes lies in `Moving` and
+`Position`, so that a state saved after any step goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eighteen.core.errors import Interrupted, TrainingError
+from eighteen.core.progress import Progress
+from eighteen.core.recipe import Recipe
+from eighteen.tasks import Task
+from eighteen.training.batches import TrainBatch, TrainBatches
+from eighteen.training.optimizer import set_rate
+from eighteen.training.precision import Mode
+from eighteen.training.resume import Moving, Position
+from eighteen.training.schedule import rate_factor
+from eighteen.training.stopping import StopRequest
+
+FIRST_STEPS = 5
+"""Steps whose mean loss is the start that divergence is judged against."""
+
+DIVERGED = 3.0
+"""An epoch whose mean training loss is above this many times the first loss has diverged."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the loop works with and does not change.
+
+    Attributes:
+        validate: selection measures of a network on the validation split; {} where there is none.
+        save: writes the state of a position.
+        record: writes one row of the history.
+        warn: tells the user, and the run, something that happened on the way.
+        files: names the files of a batch's rows.
+    """
+
+    task: Task
+    recipe: Recipe
+    batches: TrainBatches
+    mode: Mode
+    device: torch.device
+    validate: Callable[[nn.Module], Mapping[str, float]]
+    save: Callable[[Position], None]
+    record: Callable[[Mapping[str, Any]], None]
+    warn: Callable[[str], None]
+    files: Callable[[TrainBatch], str]
+    stop: StopRequest
+    progress: Progress
+
+
+def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Position:
+    """Trains from a position to the end.
+
+    Raises:
+        Interrupted: the user asked to stop; the state is saved.
+        TrainingError: the loss is not finite; the files of the batch are named.
+    """
+    epochs = around.recipe.training.epochs
+    assert epochs != "auto"
+    clock = _Clock(position.seconds, around.recipe.training.checkpoint_minutes)
+    for epoch in range(position.epoch, epochs):
+        moving.network.train()
+        for batch in around.batches.epoch(epoch, start=position.step):
+            position = _step(moving, position, batch, around)
+            _show(around, position, epochs)
+            if around.stop.requested or clock.is_due():
+                position = position.moved(seconds=clock.seconds)
+                around.save(position)
+            if around.stop.requested:
+                raise Interrupted("stopped; the state is saved", around.stop.exit_code)
+        position = _end_epoch(moving, position, around, clock)
+        if _out_of_time(position, around):
+            break
+    return position
+
+
+def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroundings) -> Position:
+    rate = _rate(position.total_steps, around)
+    set_rate(moving.optimizer, rate)
+    images = batch.images.to(around.device, memory_format=around.mode.memory_format)
+    with around.mode.autocast(around.device):
+        loss = around.task.loss(moving.network, images, batch.targets.to(around.device))
+    value = loss.item()
+    if not math.isfinite(value):
+        raise TrainingError(_not_finite(position, rate, around.files(batch)))
+    moving.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    clip_norm = around.recipe.training.clip_norm
+    if clip_norm > 0:
+        nn.utils.clip_grad_norm_(moving.network.parameters(), clip_norm)
+    moving.optimizer.step()
+    if moving.average is not None:
+        moving.average.update(position.total_steps)
+    return _counted(position, value, len(batch.rows), len(around.batches))
+
+
+def _counted(position: Position, loss: float, images: int, steps_an_epoch: int) -> Position:
+    moved = position.moved(
+        step=position.step + 1,
+        total_steps=position.total_steps + 1,
+        loss_sum=position.loss_sum + loss * images,
+        images=position.images + images,
+    )
+    if position.first_loss is None and moved.step == min(FIRST_STEPS, steps_an_epoch):
+        return moved.moved(first_loss=moved.loss_sum / moved.images)
+    return moved
+
+
+def _end_epoch(moving: Moving, position: Position, around: Surroundings, clock: _Clock) -> Position:
+    loss = position.loss_sum / position.images
+    number = position.epoch + 1
+    if position.first_loss is not None and loss > DIVERGED * position.first_loss:
+        around.warn(_diverged(number, loss, position.first_loss, _rate(position.total_steps - 1, around)))
+    measures = around.validate(moving.evaluated)
+    best = position.best
+    if _is_better(measures, best, around.recipe.training.select_by):
+        best = {**measures, "epoch": float(number)}
+        moving.best = _copied(moving.evaluated)
+    row = {"epoch": number, "train_loss": loss, "lr": _rate(position.total_steps - 1, around)}
+    around.record({**row, "seconds": round(clock.seconds, 3), **{f"val_{k}": v for k, v in measures.items()}})
+    return position.moved(epoch=number, step=0, loss_sum=0.0, images=0, best=best, seconds=clock.seconds)
+
+
+def _is_better(measures: Mapping[str, float], best: Mapping[str, float] | None, select_by: str) -> bool:
+    """Whether this epoch replaces the best; a later one wins a draw, and always without validation."""
+    if best is None or not measures or select_by == "last":
+        return True
+    if not math.isfinite(measures["nll"]):
+        return False
+    if select_by == "nll":
+        return measures["nll"] <= best["nll"]
+    return (measures[select_by], -measures["nll"]) >= (best[select_by], -best["nll"])
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
+
+
+def _rate(step: int, around: Surroundings) -> float:
+    epochs, rate = around.recipe.training.epochs, around.recipe.optimizer.lr
+    assert epochs != "auto" and rate != "auto"
+    return rate * rate_factor(step, epochs * len(around.batches), around.recipe.schedule)
+
+
+def _show(around: Surroundings, position: Position, epochs: int) -> None:
+    steps = len(around.batches)
+    loss = position.loss_sum / position.images
+    note = f"epoch {position.epoch + 1}/{epochs}, loss {loss:.3f}"
+    if position.best is not None and around.task.headline in position.best:
+        note += f", best val {around.task.headline} {position.best[around.task.headline]:.3f}"
+    around.progress("train", position.epoch * steps + position.step, epochs * steps, note)
+
+
+def _out_of_time(position: Position, around: Surroundings) -> bool:
+    """Whether another epoch would end after the time budget."""
+    training = around.recipe.training
+    assert training.epochs != "auto"
+    if training.budget_minutes is None or position.epoch >= training.epochs:
+        return False
+    left_s = training.budget_minutes * 60 - position.seconds
+    if left_s > position.seconds / position.epoch:
+        return False
+    around.warn(
+        f"stopped after epoch {position.epoch} of {training.epochs}: another one would end after the "
+        f"{training.budget_minutes:g} minutes of the budget"
+    )
+    return True
+
+
+def _not_finite(position: Position, rate: float, files: str) -> str:
+    return (
+        f"the loss is not finite in epoch {position.epoch + 1}, step {position.step + 1}, at learning rate "
+        f"{rate:g}; the weights of the last good epoch are kept. Pictures of that batch: {files}. "
+        f"Try --set optimizer.lr={rate / 10:.2g}, or --set training.precision=fp32"
+    )
+
+
+def _diverged(epoch: int, loss: float, first: float, rate: float) -> str:
+    return (
+        f"training diverges: mean loss {loss:.3g} in epoch {epoch}, {first:.3g} at the start, learning rate "
+        f"{rate:g}; try --set optimizer.lr={rate / 10:.2g}"
+    )
+
+
+class _Clock:
+    """Seconds of training over all resumes, and when the next state is due."""
+
+    def __init__(self, seconds_before: float, checkpoint_minutes: float) -> None:
+        self._start = time.perf_counter() - seconds_before
+        self._every_s = checkpoint_minutes * 60
+        self._last = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def is_due(self) -> bool:
+        if time.perf_counter() - self._last < self._every_s:
+            return False
+        self._last = time.perf_counter()
+        return True

@@ -1,0 +1,44 @@
+"""Optimizers by name, through timm's factory; weight decay never touches norms and biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.optim._optim_factory import create_optimizer_v2
+from torch import nn
+from torch.optim import Optimizer
+
+from eighteen.core.recipe import OptimizerSection
+
+_FACTORY_NAMES = {
+    # timm calls SGD with Nesterov momentum "sgd" and SGD with classical momentum "momentum".
+    "sgd": "momentum",
+    "momentum": "momentum",
+    "nesterov": "sgd",
+    "rmsprop": "rmsprop",
+    "adamw": "adamw",
+}
+
+
+def make_optimizer(network: nn.Module, settings: OptimizerSection) -> Optimizer:
+    """The optimizer of a resolved recipe over the network's trainable parameters."""
+    assert settings.name != "auto" and settings.lr != "auto" and settings.weight_decay != "auto"
+    extra: dict[str, Any] = {}
+    if settings.name == "adamw":
+        extra["betas"] = (settings.momentum, 0.999)
+    else:
+        extra["momentum"] = 0.0 if settings.name == "sgd" else settings.momentum
+    optimizer: Optimizer = create_optimizer_v2(
+        network,
+        opt=_FACTORY_NAMES[settings.name],
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        filter_bias_and_bn=True,
+        **extra,
+    )
+    return optimizer
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,181 @@
+"""Before training: everything explicit, the network built, and what needs measuring measured.
+
+`plan` settles each "auto" of the recipe, loads the weights, times a few steps for precision and layout, and
+fits a time budget. What it returns decides the training completely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import TrainingError
+from eighteen.core.findings import name_some
+from eighteen.core.recipe import Recipe
+from eighteen.formats import native
+from eighteen.inference.devices import choose_device
+from eighteen.models import weights as model_weights
+from eighteen.training.budget import fit_to_budget
+from eighteen.training.cache import SquareReader
+from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes
+from eighteen.training.resolve import input_spec, resolve
+
+FORWARD_SHARE = 0.4
+"""What a picture of validation costs, as a share of one in training (forward of forward and backward)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An explicit recipe, why it is so, and the untrained (or pretrained) network.
+
+    Attributes:
+        notes: sentences for the user, such as how many tensors of the weights were matched.
+    """
+
+    recipe: Recipe
+    reasons: Mapping[str, str]
+    network: nn.Module
+    notes: tuple[str, ...]
+
+
+def plan(recipe: Recipe, dataset: Dataset) -> Plan:
+    """Settles every "auto", builds the network and measures what has to be measured.
+
+    Raises:
+        WeightsError: the weights cannot be had.
+        TrainingError: there is nothing to train on.
+    """
+    _check_enough(dataset)
+    resolved, reasons = resolve(recipe, dataset)
+    resolved, reasons = _with_statistics(resolved, dict(reasons), dataset)
+    torch.manual_seed(resolved.seed)
+    network = native.build(resolved, len(dataset.class_names))
+    notes = _load_weights(network, resolved)
+    device, note = choose_device(resolved.training.device)
+    resolved = resolved.changed(training={"device": str(device)})
+    reasons["training.device"] = note or "the first accelerator there is, else the CPU"
+    seconds = _time_modes(resolved, network, dataset, device)
+    resolved, reasons = _with_mode(resolved, reasons, seconds)
+    if resolved.training.budget_minutes is not None:
+        size_is_free = recipe.inputs.size == "auto"
+        resolved, reasons = _with_budget(resolved, reasons, min(seconds.values()), dataset, size_is_free)
+    return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))))
+
+
+def _check_enough(dataset: Dataset) -> None:
+    if len(dataset.class_names) < 2:
+        raise TrainingError(
+            f"found one class ({', '.join(dataset.class_names)}); at least two are needed: add another"
+        )
+    counts = dataset.class_counts("train")
+    empty = [name for name, count in counts.items() if count == 0]
+    if empty:
+        raise TrainingError(f"no training pictures of {name_some(empty)}: add some, or remove the class")
+
+
+def _with_statistics(
+    recipe: Recipe, reasons: dict[str, str], dataset: Dataset
+) -> tuple[Recipe, dict[str, str]]:
+    """Mean and standard deviation: of the weights' training where there is one, else of these pictures."""
+    if "auto" not in (recipe.inputs.mean, recipe.inputs.std):
+        return recipe, reasons
+    if recipe.model.weights != "none":
+        spec = model_weights.input_spec_for(recipe.model.name)
+        mean, std, reason = spec.mean, spec.std, "as the weights were made"
+    else:
+        mean, std = _statistics(recipe, dataset.subset("train"))
+        reason = "measured on the training pictures"
+    values = {"mean": mean, "std": std}
+    unset = {key: value for key, value in values.items() if getattr(recipe.inputs, key) == "auto"}
+    reasons.update({f"inputs.{key}": reason for key in unset})
+    return recipe.changed(inputs=unset), reasons
+
+
+def _statistics(
+    recipe: Recipe, training: Dataset, sample: int = 500
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, over up to `sample` pictures taken evenly from those sorted by content."""
+    spec = input_spec(recipe.changed(inputs={"mean": (0.5,), "std": (0.5,)}))
+    order = training.table.with_row_index("_row").sort("sha256", "id")["_row"].to_numpy()
+    rows = order[np.linspace(0, len(order) - 1, min(sample, len(order))).round().astype(int)]
+    reader = SquareReader(training, spec, min(64, spec.size), recipe.data.max_pixels)
+    pixels = np.stack([reader.read(int(row)) for row in rows]) / 255.0  # [n, C, S, S]
+    mean, std = pixels.mean(axis=(0, 2, 3)), pixels.std(axis=(0, 2, 3))
+    return tuple(round(float(v), 4) for v in mean), tuple(round(max(0.05, float(v)), 4) for v in std)
+
+
+def _load_weights(network: nn.Module, recipe: Recipe) -> list[str]:
+    source = recipe.model.weights
+    if source == "none":
+        return []
+    if source == "imagenet":
+        state, about = model_weights.fetch(recipe.model.name)
+        return [model_weights.fit(network, state).sentence, model_weights.licence_sentence(about)]
+    return [model_weights.fit(network, model_weights.load_file(source)).sentence]
+
+
+def _time_modes(
+    recipe: Recipe, network: nn.Module, dataset: Dataset, device: torch.device
+) -> dict[Mode, float]:
+    """Seconds a step in each mode that comes into question; untimed where nothing depends on it."""
+    modes = _candidate_modes(recipe, device)
+    if len(modes) == 1 and recipe.training.budget_minutes is None:
+        return {modes[0]: 0.0}
+    images = _first_images(recipe, dataset, device)
+    return measure_modes(network.to(device), images, len(dataset.class_names), modes)
+
+
+def _with_mode(
+    recipe: Recipe, reasons: dict[str, str], seconds: Mapping[Mode, float]
+) -> tuple[Recipe, dict[str, str]]:
+    plain = next(iter(seconds))
+    mode = fastest(seconds, plain)
+    chosen = {"precision": mode.precision, "channels_last": mode.channels_last}
+    if len(seconds) > 1:
+        reason = "measured a step: " + ", ".join(f"{m} {value:.3f} s" for m, value in seconds.items())
+        free = [key for key in chosen if getattr(recipe.training, key) == "auto"]
+        reasons = {**reasons, **{f"training.{key}": reason for key in free}}
+    return recipe.changed(training=chosen), reasons
+
+
+def _with_budget(
+    recipe: Recipe, reasons: dict[str, str], step_s: float, dataset: Dataset, size_is_free: bool
+) -> tuple[Recipe, dict[str, str]]:
+    minutes, batch_size, epochs = (
+        recipe.training.budget_minutes,
+        recipe.training.batch_size,
+        recipe.training.epochs,
+    )
+    size = recipe.inputs.size
+    assert minutes is not None and batch_size != "auto" and epochs != "auto" and size != "auto"
+    images = dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
+    fitted = fit_to_budget(minutes, step_s * images / batch_size, size, epochs, size_is_free)
+    changed = {"training.epochs": fitted.reason}
+    if fitted.size_px != size:
+        changed["inputs.size"] = fitted.reason
+    recipe = recipe.changed(training={"epochs": fitted.epochs}, inputs={"size": fitted.size_px})
+    return recipe, {**reasons, **changed}
+
+
+def _candidate_modes(recipe: Recipe, device: torch.device) -> list[Mode]:
+    """Modes to try; the first is the plain one that noise must not displace."""
+    precision, layout = recipe.training.precision, recipe.training.channels_last
+    precisions = [False, True] if has_fast_bf16(device) else [False]
+    if precision != "auto":
+        precisions = [precision == "bf16"]
+    layouts = [False, True] if layout == "auto" else [layout]
+    return [Mode(bf16, last) for bf16 in precisions for last in layouts]
+
+
+def _first_images(recipe: Recipe, dataset: Dataset, device: torch.device) -> torch.Tensor:
+    """A batch of the recipe's shape; noise costs a network what pictures cost it."""
+    size, channels, batch = recipe.inputs.size, recipe.inputs.channels, recipe.training.batch_size
+    assert size != "auto" and channels != "auto" and batch != "auto"
+    n = max(2, min(batch, dataset.split_counts["train"]))
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, channels, size, size, generator=generator).to(device)

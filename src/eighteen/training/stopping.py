@@ -1,0 +1,47 @@
+"""Ctrl-C and SIGTERM while training: the first asks to stop, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether the user asked to stop, and the exit code that this leaves."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal's number: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + (self.signal or signal.SIGINT)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            # Files are written whole or not at all, so stopping here loses nothing that was saved.
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+@contextmanager
+def listening() -> Iterator[StopRequest]:
+    """Listens for SIGINT and SIGTERM inside the block (in the main thread only, as Python demands)."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, request._take) for number in numbers}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
