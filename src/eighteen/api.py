@@ -5,19 +5,18 @@ Each composes the stages below it and leaves the same run folder as the command 
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from eighteen.auditing import Audit
 from eighteen.auditing import audit as audit_dataset
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import DatasetError, GateError, RunError
+from eighteen.core.findings import Finding
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
@@ -25,6 +24,7 @@ from eighteen.evaluating.evaluate import Evaluation, evaluate_dataset
 from eighteen.evaluating.ledger import openings, record_opening
 from eighteen.inference.files import PredictedFiles, check_table_path, expand, write_table
 from eighteen.inference.predictor import Predictor
+from eighteen.measuring.resolution import resolution_sentence
 from eighteen.reading import ReadOptions
 from eighteen.reading import read as read_path
 from eighteen.reporting.page import write_report
@@ -91,7 +91,7 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
     """
     recipe = recipe or Recipe()
     dataset = data if isinstance(data, Dataset) else read(data, recipe)
-    return audit_dataset(
+    found = audit_dataset(
         dataset,
         split_with=lambda scanned: split(scanned, recipe),
         accept=recipe.data.accept,
@@ -101,6 +101,7 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
         min_images_per_class=recipe.data.min_images_per_class,
         progress=progress,
     )
+    return replace(found, findings=(*found.findings, *_resolution(found.dataset)))
 
 
 def train(
@@ -125,6 +126,9 @@ def train(
     began = time.perf_counter()
     found = audit(data, recipe, progress)
     require_open(found)
+    for finding in found.findings:
+        if finding.severity == "warning":
+            progress("warning", 0, 0, f"{finding.check}: {finding.message}")
     audited_s = time.perf_counter() - began
     plan = planning.plan(recipe, found.dataset)
     for note in plan.notes:
@@ -172,7 +176,8 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, "all"):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
-    recipe, predictor = run.recipe, Predictor.open(run.path, run.recipe.training.device)
+    recipe = run.recipe
+    predictor = _opened(run.path, recipe.training.device, progress)
     if data is not None:
         dataset, name = _other_data(data, split, recipe), "data"
     else:
@@ -212,7 +217,7 @@ def predict(
     """
     if out is not None:
         check_table_path(Path(out))
-    predictor = Predictor.open(run, device)
+    predictor = _opened(run, device, progress)
     paths = expand(Path(source) for source in sources)
     result = PredictedFiles(
         tuple(map(str, paths)),
@@ -250,6 +255,18 @@ def report(run: PathLike | Run) -> Path:
     return write_report(run)
 
 
+def _resolution(dataset: Dataset) -> list[Finding]:
+    """What the pictures that decide can tell apart."""
+    counts = dataset.split_counts
+    split = next((name for name in ("test", "val") if counts[name]), None)
+    if split is None:
+        return []
+    sentence = resolution_sentence(counts[split])
+    return [
+        Finding("resolution", "info", f"{split}: {sentence}", (), "more pictures tell smaller differences")
+    ]
+
+
 def require_open(found: Audit) -> None:
     """Lets an audit without blocking findings pass.
 
@@ -261,31 +278,6 @@ def require_open(found: Audit) -> None:
         lines = "; ".join(f"{finding.message} ({finding.advice})" for finding in blocking)
         names = " ".join(f"--accept {name}" for name in dict.fromkeys(f.check for f in blocking))
         raise GateError(f"training is blocked: {lines}. To train all the same: {names}")
-
-
-def summary(run: Run, seconds: float) -> dict[str, Any]:
-    """What `--json` prints of a run: paths, counts, measures, cost."""
-    history = run.history
-    images = run.dataset.split_counts["train"]
-    last_s = history[-1]["seconds"] if history else 0.0
-    return {
-        "run": run.path.as_posix(),
-        "report": (run.path / "report.html").as_posix(),
-        "counts": run.counts,
-        "measures": {
-            split: {name: measure.to_json() for name, measure in measures.items()}
-            for split, measures in run.measures.items()
-        },
-        "seconds": round(seconds, 2),
-        "images_per_second": round(images * len(history) / last_s, 1) if last_s else None,
-        "peak_memory_mb": round(peak_memory_mb(), 1),
-    }
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def recipe_of(name: str | None = None, settings: Iterable[str] = ()) -> Recipe:
@@ -307,6 +299,13 @@ def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
         report(run)
     run.set_state("complete")
     return run
+
+
+def _opened(run: PathLike, device: str, progress: Progress) -> Predictor:
+    predictor = Predictor.open(run, device)
+    if predictor.note:
+        progress("warning", 0, 0, predictor.note)
+    return predictor
 
 
 def _other_data(data: PathLike, split: str, recipe: Recipe) -> Dataset:

@@ -146,6 +146,7 @@ def _save_answers(run: Run, dataset: Dataset, split: str, skill: float) -> None:
             }
             for row in per_class(predictions)
         ],
+        "majority": majority_class(predictions),
         "resolution": resolution_sentence(len(predictions)),
         "not_better_than_majority": majority_sentence(
             measures, majority_class(predictions), len(dataset.class_names)
@@ -220,6 +221,14 @@ def test_headline_sentence_has_share_and_interval(make_run: Callable[..., Run]) 
         f"On {found.n} validation pictures it named {result.right} right: "
         f"{percent(found.value)} {percent_range(found.low, found.high)}."
     )
+
+
+def test_the_baseline_is_named(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    baseline = run.measures["val"]["majority_baseline"].value
+    assert baseline is not None
+    majority = run.details["val"]["majority"]
+    assert f"Always saying “{majority}” would be right in {plain(percent(baseline))}." in page_of(run).text
 
 
 def test_classes_are_worst_first_and_weak_ones_are_marked(make_run: Callable[..., Run]) -> None:

@@ -47,7 +47,7 @@ def test_the_settings_of_the_command_give_the_recipe_back() -> None:
     words = shlex.split(train_command(recipe, {}, "my data"))
     assert words[:5] == ["eighteen", "train", "my data", "--out", "NEW_RUN"]
     given = [words[k + 1] for k, word in enumerate(words) if word == "--set"]
-    flags = {words[k]: words[k + 1] for k, word in enumerate(words) if word in ("--model", "--seed")}
+    flags = {word: words[k + 1] for k, word in enumerate(words) if word in ("--model", "--seed")}
     assert flags == {"--model": "resnet18d.ra2_in1k", "--seed": "3"}
     assert "--test" in words
     given += ["evaluation.open_test=true", "model.name=resnet18d.ra2_in1k", "seed=3"]

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def print_summary(run: Run, seconds: float, as_json: bool, splits: tuple[str, ...] = ()) -> None:
     """Measures of some splits (all where none is named), sentences that matter, and where the report lies."""
-    from eighteen.api import summary
+    from eighteen.reporting.summary import summary
 
     if as_json:
-        show.print_json(summary(run, seconds))
+        show.print_json(summary(run, seconds, splits))
     out = show.console()
     details = run.details
     for split, measures in run.measures.items():

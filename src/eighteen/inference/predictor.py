@@ -46,6 +46,7 @@ class Predictor:
         inputs: how a picture becomes the network's input.
         class_names: the K classes.
         max_pixels: pictures above it count as unreadable; None takes the decoder's own limit.
+        note: what the user should know about how it was opened, such as a device that is not there.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Predictor:
         inputs: InputSpec,
         class_names: Sequence[str],
         max_pixels: int | None = None,
+        note: str = "",
     ) -> None:
+        self.note = note
         self.forward = forward
         self.inputs = inputs
         self.class_names = tuple(class_names)
@@ -73,9 +76,9 @@ class Predictor:
 
         run = Run.open(path)
         network = native.open_network(run)
-        place, _ = choose_device(device)
+        place, note = choose_device(device)
         scorer = Scorer(network.to(place), run.inputs, place)
-        return cls(scorer, run.inputs, run.class_names, run.recipe.data.max_pixels)
+        return cls(scorer, run.inputs, run.class_names, run.recipe.data.max_pixels, note)
 
     def predict(
         self,

@@ -34,7 +34,8 @@ UNDEFINED = Measure(None, None, None, 0, "not measured")
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class: its pictures and its measures; `weak` where its recall lies clearly below the mean."""
+    """One class: its pictures and its measures; `weak` where the interval of its recall lies
+    wholly below that of the mean recall."""
 
     name: str
     support: int
@@ -63,7 +64,8 @@ class Result:
         expected, scored, unreadable: pictures to be scored, scored, and not to be read.
         right: pictures named right, of the `headline.n` with a known class.
         headline: accuracy, with its interval.
-        majority: the most frequent class; "" where several are.
+        majority: the class that the baseline always answers, the most frequent one in training; "" where it
+            was not written down.
         measures: name and measure, in the order in which they are shown.
         classes: worst F1 first; classes without pictures last.
         matrix: `[K][K]` counts, rows are given classes; () for more than `LARGEST_MATRIX` classes.
@@ -148,7 +150,7 @@ def _result(split: str, measures: Mapping[str, Measure], details: Mapping[str, A
         right=int(np.trace(matrix)),
         headline=measures.get("accuracy", UNDEFINED),
         baseline=measures.get("majority_baseline", UNDEFINED),
-        majority=_majority(matrix, names),
+        majority=details.get("majority", ""),
         measures=_in_order(measures),
         classes=_class_rows(details.get("per_class", ()), mean),
         matrix=tuple(map(tuple, matrix.tolist())) if len(names) <= LARGEST_MATRIX else (),
@@ -164,17 +166,11 @@ def _in_order(measures: Mapping[str, Measure]) -> tuple[tuple[str, Measure], ...
     return tuple((name, measures[name]) for name in names)
 
 
-def _majority(matrix: npt.NDArray[np.int64], names: tuple[str, ...]) -> str:
-    support = matrix.sum(axis=1)
-    most = np.flatnonzero(support == support.max())
-    return names[int(most[0])] if len(most) == 1 else ""
-
-
 def _class_rows(rows: list[dict[str, Any]], mean: Measure) -> tuple[ClassRow, ...]:
     made = []
     for row in rows:
         precision, recall, f1 = (Measure.from_json(row[name]) for name in ("precision", "recall", "f1"))
-        weak = recall.high is not None and mean.value is not None and recall.high < mean.value
+        weak = recall.high is not None and mean.low is not None and recall.high < mean.low
         made.append(ClassRow(row["name"], row["support"], precision, recall, f1, weak))
     return tuple(sorted(made, key=_worst_first))
 

@@ -18,7 +18,7 @@ MEASURE_NAMES = {
     "nll": ("Log loss", "surprise at the truth, in nats; lower is better, 0 is perfect"),
     "brier": ("Brier score", "squared error of the probabilities; lower is better, 0 is perfect"),
     "ece": ("Calibration error", "how far scores are from how often they are right; lower is better"),
-    "majority_baseline": ("Always the most frequent class", "what a model without eyes would get"),
+    "majority_baseline": ("Always the same answer", "what saying the most frequent training class would get"),
 }
 """Name and meaning of each measure, in the order in which they are shown."""
 

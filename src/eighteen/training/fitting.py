@@ -32,7 +32,7 @@ from eighteen.training.cache import SquareReader, Squares, stored_side_px
 from eighteen.training.loop import Surroundings, train_epochs
 from eighteen.training.optimizer import make_optimizer
 from eighteen.training.planning import Plan
-from eighteen.training.precision import Mode
+from eighteen.training.precision import mode_of
 from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
 from eighteen.training.stopping import listening
@@ -83,8 +83,8 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     position, warning = load_state(run, moving)
     run.set_state("running")
     run.cut_history(position.epoch)
-    if warning:
-        run.add_event(warning)
+    for sentence in filter(None, (warning, choose_device(recipe.training.device)[1])):
+        _tell(run, progress, sentence)
     batches = _batches(recipe, training, task, progress)
     validation = Validation(task, dataset.subset("val"), run.inputs, recipe, device)
     with listening() as stop:
@@ -92,7 +92,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             task=task,
             recipe=recipe,
             batches=batches,
-            mode=_mode(recipe),
+            mode=mode_of(recipe),
             device=device,
             validate=validation,
             save=lambda position: save_state(run, position, moving),
@@ -117,16 +117,12 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     return run
 
 
-def _mode(recipe: Recipe) -> Mode:
-    return Mode(recipe.training.precision == "bf16", recipe.training.channels_last is True)
-
-
 def _device(recipe: Recipe) -> torch.device:
     return choose_device(recipe.training.device)[0]
 
 
 def _moving(network: nn.Module, recipe: Recipe, device: torch.device) -> Moving:
-    network = network.to(device).to(memory_format=_mode(recipe).memory_format)
+    network = network.to(device).to(memory_format=mode_of(recipe).memory_format)
     decay = recipe.training.ema_decay
     assert decay != "auto"
     average = WeightAverage(network, decay) if decay > 0 else None
@@ -145,7 +141,7 @@ def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) 
         task.collate(training),
         training.ids,
         augmenter,
-        max(2, settings.batch_size),
+        settings.batch_size,
         recipe.seed,
         settings.workers,
     )
@@ -168,6 +164,12 @@ def _tell(run: Run, progress: Progress, message: str) -> None:
 
 
 def _store_weights(run: Run, moving: Moving, position: Position, dataset: Dataset) -> None:
+    if not all(bool(value.isfinite().all()) for value in moving.best.values()):
+        run.set_state("failed")
+        raise TrainingError(
+            f"the trained weights hold values that are not finite, so none are stored; train again with a "
+            f"lower learning rate than {run.recipe.optimizer.lr}: --set optimizer.lr=…"
+        )
     best = position.best or {}
     run.save_weights(
         moving.best,

@@ -22,11 +22,15 @@ from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
 from eighteen.training.budget import fit_to_budget
 from eighteen.training.cache import SquareReader
-from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes
+from eighteen.training.choices import weights_spec
+from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.resolve import input_spec, resolve
 
 FORWARD_SHARE = 0.4
 """What a picture of validation costs, as a share of one in training (forward of forward and backward)."""
+
+MEASURED_PIXELS = 400_000
+"""Pixels of the batch that modes are timed on: 8 pictures of 224 px, 97 of 64."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     """
     _check_enough(dataset)
     resolved, reasons = resolve(recipe, dataset)
+    if resolved.training.batch_size == 1:
+        resolved = resolved.changed(training={"batch_size": 2})
+        reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
     resolved, reasons = _with_statistics(resolved, dict(reasons), dataset)
     torch.manual_seed(resolved.seed)
     network = native.build(resolved, len(dataset.class_names))
@@ -63,7 +70,7 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     resolved, reasons = _with_mode(resolved, reasons, seconds)
     if resolved.training.budget_minutes is not None:
         size_is_free = recipe.inputs.size == "auto"
-        resolved, reasons = _with_budget(resolved, reasons, min(seconds.values()), dataset, size_is_free)
+        resolved, reasons = _with_budget(resolved, reasons, seconds[mode_of(resolved)], dataset, size_is_free)
     return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))))
 
 
@@ -85,7 +92,7 @@ def _with_statistics(
     if "auto" not in (recipe.inputs.mean, recipe.inputs.std):
         return recipe, reasons
     if recipe.model.weights != "none":
-        spec = model_weights.input_spec_for(recipe.model.name)
+        spec = weights_spec(recipe)
         mean, std, reason = spec.mean, spec.std, "as the weights were made"
     else:
         mean, std = _statistics(recipe, dataset.subset("train"))
@@ -122,7 +129,7 @@ def _load_weights(network: nn.Module, recipe: Recipe) -> list[str]:
 def _time_modes(
     recipe: Recipe, network: nn.Module, dataset: Dataset, device: torch.device
 ) -> dict[Mode, float]:
-    """Seconds a step in each mode that comes into question; untimed where nothing depends on it."""
+    """Seconds an image in each mode that comes into question; untimed where nothing depends on it."""
     modes = _candidate_modes(recipe, device)
     if len(modes) == 1 and recipe.training.budget_minutes is None:
         return {modes[0]: 0.0}
@@ -137,24 +144,19 @@ def _with_mode(
     mode = fastest(seconds, plain)
     chosen = {"precision": mode.precision, "channels_last": mode.channels_last}
     if len(seconds) > 1:
-        reason = "measured a step: " + ", ".join(f"{m} {value:.3f} s" for m, value in seconds.items())
+        reason = "measured images/s: " + ", ".join(f"{mode} {1 / s:.0f}" for mode, s in seconds.items())
         free = [key for key in chosen if getattr(recipe.training, key) == "auto"]
         reasons = {**reasons, **{f"training.{key}": reason for key in free}}
     return recipe.changed(training=chosen), reasons
 
 
 def _with_budget(
-    recipe: Recipe, reasons: dict[str, str], step_s: float, dataset: Dataset, size_is_free: bool
+    recipe: Recipe, reasons: dict[str, str], image_s: float, dataset: Dataset, size_is_free: bool
 ) -> tuple[Recipe, dict[str, str]]:
-    minutes, batch_size, epochs = (
-        recipe.training.budget_minutes,
-        recipe.training.batch_size,
-        recipe.training.epochs,
-    )
-    size = recipe.inputs.size
-    assert minutes is not None and batch_size != "auto" and epochs != "auto" and size != "auto"
+    minutes, epochs, size = recipe.training.budget_minutes, recipe.training.epochs, recipe.inputs.size
+    assert minutes is not None and epochs != "auto" and size != "auto"
     images = dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
-    fitted = fit_to_budget(minutes, step_s * images / batch_size, size, epochs, size_is_free)
+    fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)
     changed = {"training.epochs": fitted.reason}
     if fitted.size_px != size:
         changed["inputs.size"] = fitted.reason
@@ -176,6 +178,6 @@ def _first_images(recipe: Recipe, dataset: Dataset, device: torch.device) -> tor
     """A batch of the recipe's shape; noise costs a network what pictures cost it."""
     size, channels, batch = recipe.inputs.size, recipe.inputs.channels, recipe.training.batch_size
     assert size != "auto" and channels != "auto" and batch != "auto"
-    n = max(2, min(batch, dataset.split_counts["train"]))
+    n = max(2, min(batch, dataset.split_counts["train"], MEASURED_PIXELS // size**2))
     generator = torch.Generator().manual_seed(0)
     return torch.randn(n, channels, size, size, generator=generator).to(device)

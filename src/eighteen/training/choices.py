@@ -1,0 +1,283 @@
+"""What "auto" means, one function a field: it looks at the recipe so far and at the facts of the training
+pictures, and gives a value with its reason. `ORDER` lists them as they are settled."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eighteen.core.inputs import InputSpec
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.models.weights import input_spec_for
+from eighteen.training.cache import default_workers
+
+SMALL_PX = 40
+"""Up to this side the small stem (3x3, no pool) is used: a 32 px picture would leave the 7x7 stem as 8x8."""
+
+NO_WEIGHTS_BELOW_PX = 64
+"""Pictures with a shorter side do not start from ImageNet weights unless told to."""
+
+SAMPLES = 30_000
+"""Pictures shown in all when training from scratch on a small set, see `_epochs`."""
+
+_SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
+
+
+Choice = Callable[[Recipe, "Facts"], tuple[Any, str]]
+"""Looks at the recipe so far and at the facts; gives a value and the reason."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choices look at, from the training split.
+
+    Attributes:
+        n: training pictures.
+        short_px: median short side, pixels.
+        aspect: median of long over short side.
+        aspect_spread: 95th percentile of long over short side.
+        grey: whether every picture of the data set is grey.
+        class_names: the classes.
+        pretrained: whether training starts from weights.
+    """
+
+    n: int
+    short_px: int
+    aspect: float
+    aspect_spread: float
+    grey: bool
+    class_names: tuple[str, ...]
+    pretrained: bool
+
+
+def weights_spec(recipe: Recipe) -> InputSpec:
+    """What the weights that training starts from were made with: the inputs of an earlier run, where they lie
+    in one, else what timm states for the network."""
+    beside = Path(recipe.model.weights)
+    folder = beside if beside.is_dir() else beside.parent
+    if (beside.is_dir() or beside.is_file()) and (folder / "inputs.json").exists():
+        return Run.open(folder).inputs
+    return input_spec_for(recipe.model.name)
+
+
+# One function a field: (recipe so far, facts) -> (value, reason)
+
+
+def _weights(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return "imagenet", "starting from published weights is the cheapest gain there is"
+    return "none", (
+        f"the pictures' short side is {facts.short_px} px (under {NO_WEIGHTS_BELOW_PX}), which no published "
+        f"weights fit: training starts from scratch"
+    )
+
+
+def _channels(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return 3, "the weights were made with RGB pictures"
+    return (1, "every picture is grey") if facts.grey else (3, "there are coloured pictures")
+
+
+def _size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        size = weights_spec(recipe).size
+        return size, f"the side that the weights of {recipe.model.name} were made with"
+    short = facts.short_px
+    if short <= SMALL_PX:
+        size = max(16, 4 * math.ceil(short / 4))
+        return size, f"the pictures' median short side is {short} px"
+    if short <= 128:
+        return min(64, 32 * math.ceil(short / 32)), f"pictures of {short} px: 64 px keeps training fast"
+    size = 224 if facts.n >= 10_000 else 128
+    return size, f"{facts.n} pictures of {short} px, from scratch: {size} px"
+
+
+def _fit(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        spec = weights_spec(recipe)
+        return spec.fit, "as the weights were evaluated"
+    if facts.aspect_spread <= 1.05:
+        return "squash", "the pictures are square"
+    if facts.aspect_spread <= 2:
+        return "squash", "nothing at the borders is lost, and proportions change little"
+    return "letterbox", f"5 % of the pictures are over {facts.aspect_spread:.1f} times as long as wide"
+
+
+def _crop_fraction(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return weights_spec(recipe).crop_fraction, "as the weights were evaluated"
+    return 1.0, "the whole short side"
+
+
+def _kernel(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return weights_spec(recipe).kernel, "as the weights were made"
+    return "bilinear", "with antialiasing; the choice of kernel matters little from scratch"
+
+
+def _stem(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    size = recipe.inputs.size
+    assert size != "auto"
+    if facts.pretrained or size > SMALL_PX:
+        return "imagenet", f"inputs of {size} px"
+    return "small", f"inputs of {size} px would leave the 7x7 stem too small a map"
+
+
+def _crop(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    size = recipe.inputs.size
+    assert size != "auto"
+    if size <= SMALL_PX:
+        return "pad", "small pictures: shifting keeps every pixel sharp"
+    return "resized", "photographs: random area and aspect ratio"
+
+
+def _crop_scale_min(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.augment.crop != "resized":
+        return 1.0, "no resized crop"
+    if facts.pretrained or facts.n >= 10_000:
+        return 0.35, "many steps or good features carry strong crops"
+    return 0.6, f"{facts.n} pictures from scratch: mild crops, so that the object stays in view"
+
+
+def _horizontal_flip(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    names = facts.class_names
+    if all(len(name.strip()) <= 2 and name.strip().isalnum() and name.isascii() for name in names):
+        return 0.0, (
+            "off: the class names are digits or single letters, whose mirror image may be another one; "
+            "--set augment.horizontal_flip=0.5 where it is not"
+        )
+    sided = [name for name in names if _SIDES.search(re.sub(r"[_\-.]", " ", name))]
+    if sided:
+        return 0.0, f"off: left and right matter for {sided[0]}"
+    return 0.5, "no class name speaks of digits, letters, left or right"
+
+
+def _rotation(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    size = recipe.inputs.size
+    assert size != "auto"
+    if size <= SMALL_PX:
+        return 0.0, "small pictures stay sharp"
+    return 10.0, "cameras are held a little askew"
+
+
+def _zoom(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.augment.crop == "resized":
+        return 0.0, "the resized crop changes the size already"
+    size = recipe.inputs.size
+    assert size != "auto"
+    return (0.0, "small pictures stay sharp") if size <= SMALL_PX else (0.1, "objects vary in size")
+
+
+def _fill(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.inputs.fit == "letterbox":
+        return "background", "as around the letterboxed picture"
+    return "reflect", "the mirrored picture looks natural at the border"
+
+
+def _light(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.short_px <= SMALL_PX:
+        return 0.0, "small pictures, evenly lit"
+    return 0.2, "light varies from picture to picture"
+
+
+def _saturation(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.inputs.channels == 1:
+        return 0.0, "grey pictures"
+    return _light(recipe, facts)
+
+
+def _erasing(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained or facts.n < 5_000:
+        return 0.0, "few steps: erasing would cost more than it brings"
+    return 0.25, "many steps: it keeps the network from leaning on one part"
+
+
+def _optimizer(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return "adamw", "small steps from pretrained weights"
+    return "nesterov", "SGD with momentum generalises best from scratch"
+
+
+def _batch_size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    size = 32 if facts.n < 4_000 else 64 if facts.n < 20_000 else 128
+    return size, f"{facts.n} training pictures"
+
+
+def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    batch = recipe.training.batch_size
+    assert batch != "auto"
+    rates = {"adamw": 1e-3, "rmsprop": 1e-3, "sgd": 0.5, "momentum": 0.05, "nesterov": 0.05}
+    name = recipe.optimizer.name
+    assert name != "auto"
+    if facts.pretrained and name == "adamw":
+        return 3e-4, "gentle on pretrained weights"
+    rate = rates[name] * math.sqrt(batch / 32)
+    return round(rate, 5), f"{name} at batch size {batch}"
+
+
+def _weight_decay(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.optimizer.name == "adamw":
+        return 0.05, "decoupled decay is scaled by the learning rate"
+    return 5e-4, "SGD from scratch (He et al. 2016 use 1e-4 with far more steps)"
+
+
+def _warmup(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.schedule.name == "constant":
+        return 0.0, "a constant rate"
+    return 0.2, "rises over the first fifth of the steps"
+
+
+def _epochs(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        epochs = min(30, max(6, round(15_000 / facts.n)))
+        return epochs, f"{facts.n} training pictures, from pretrained weights"
+    epochs = min(100, max(12, round(SAMPLES / facts.n)))
+    return epochs, f"{facts.n} training pictures, from scratch"
+
+
+def _ema(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    epochs, batch = recipe.training.epochs, recipe.training.batch_size
+    assert epochs != "auto" and batch != "auto"
+    steps = epochs * math.ceil(facts.n / batch)
+    # The average looks back over about a twentieth of the training: 1 / (1 - decay) steps.
+    decay = 1 - 1 / max(2.0, 0.05 * steps)
+    return round(min(0.9995, decay), 6), f"averages over about a twentieth of the {steps} steps"
+
+
+def _workers(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    return default_workers(), "one a core, at most eight"
+
+
+ORDER: tuple[tuple[str, str, Choice], ...] = (
+    ("model", "weights", _weights),
+    ("inputs", "channels", _channels),
+    ("inputs", "size", _size),
+    ("inputs", "fit", _fit),
+    ("inputs", "crop_fraction", _crop_fraction),
+    ("inputs", "kernel", _kernel),
+    ("model", "stem", _stem),
+    ("augment", "crop", _crop),
+    ("augment", "crop_scale_min", _crop_scale_min),
+    ("augment", "horizontal_flip", _horizontal_flip),
+    ("augment", "rotation_degrees", _rotation),
+    ("augment", "zoom_fraction", _zoom),
+    ("augment", "fill", _fill),
+    ("augment", "brightness", _light),
+    ("augment", "contrast", _light),
+    ("augment", "saturation", _saturation),
+    ("augment", "erasing", _erasing),
+    ("training", "batch_size", _batch_size),
+    ("training", "epochs", _epochs),
+    ("training", "ema_decay", _ema),
+    ("training", "workers", _workers),
+    ("optimizer", "name", _optimizer),
+    ("optimizer", "lr", _lr),
+    ("optimizer", "weight_decay", _weight_decay),
+    ("schedule", "warmup_fraction", _warmup),
+)
+"""Fields in the order in which they are settled."""
