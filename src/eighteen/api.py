@@ -1,6 +1,7 @@
 """The whole way, as functions: what the command line calls, and what `from eighteen import …` gives.
 
-Each composes the stages below it and leaves the same run folder as the command of its name.
+Each composes the stages below it and leaves the same run folder as the command of its name. What needs torch
+is imported where it is used: an audit neither waits for it nor pays its memory.
 """
 
 from __future__ import annotations
@@ -10,28 +11,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eighteen.auditing import Audit
 from eighteen.auditing import audit as audit_dataset
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import DatasetError, GateError, RunError
-from eighteen.core.findings import Finding
+from eighteen.core.findings import Finding, by_severity
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
-from eighteen.evaluating.evaluate import Evaluation, evaluate_dataset
 from eighteen.evaluating.ledger import openings, record_opening
-from eighteen.inference.files import PredictedFiles, check_table_path, expand, write_table
-from eighteen.inference.predictor import Predictor
 from eighteen.measuring.resolution import resolution_sentence
 from eighteen.reading import ReadOptions
 from eighteen.reading import read as read_path
-from eighteen.reporting.page import write_report
-from eighteen.sample import CUT, write_digits
 from eighteen.splitting import split as split_dataset
 from eighteen.splitting import split_like
-from eighteen.training import fitting, planning
+
+if TYPE_CHECKING:
+    from eighteen.evaluating.evaluate import Evaluation
+    from eighteen.inference.files import PredictedFiles
+    from eighteen.inference.predictor import Predictor
 
 PathLike = str | Path
 
@@ -101,7 +102,8 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
         min_images_per_class=recipe.data.min_images_per_class,
         progress=progress,
     )
-    return replace(found, findings=(*found.findings, *_resolution(found.dataset)))
+    more = (*_resolution(found.dataset), *_accepted_nothing(recipe, found.findings))
+    return replace(found, findings=by_severity((*found.findings, *more)))
 
 
 def train(
@@ -121,6 +123,8 @@ def train(
         GateError: a finding blocks training.
         Interrupted: the user stopped it; the run resumes.
     """
+    from eighteen.training import fitting, planning
+
     recipe, out = recipe or Recipe(), Path(out)
     require_absent(out)
     began = time.perf_counter()
@@ -148,6 +152,8 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
     Raises:
         RunError: the run cannot be resumed, or `data` has other classes.
     """
+    from eighteen.training import fitting
+
     opened = Run.open(run)
     state = opened.info["state"]
     if state == "complete":
@@ -156,6 +162,7 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
     if data is not None:
         _check_same_classes(opened, read(data, opened.recipe))
         dataset = fitting.moved(dataset, read(data, opened.recipe).root)
+        opened.save_dataset(dataset)
     return _finish(opened, dataset, progress)
 
 
@@ -173,6 +180,8 @@ def evaluate(
     Raises:
         DatasetError: the split is empty, or labels are unknown to the model.
     """
+    from eighteen.evaluating.evaluate import evaluate_dataset
+
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, "all"):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
@@ -215,6 +224,8 @@ def predict(
     Raises:
         RunError: there is no trained model at `run`, or `out` exists or names no known format.
     """
+    from eighteen.inference.files import PredictedFiles, check_table_path, expand, write_table
+
     if out is not None:
         check_table_path(Path(out))
     predictor = _opened(run, device, progress)
@@ -239,6 +250,8 @@ def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:
     Returns:
         The finished run, its test split opened.
     """
+    from eighteen.sample import CUT, write_digits
+
     digits = write_digits(Path(out) / "digits")
     runs = (Path(out) / (f"run-{number}" if number > 1 else "run") for number in count(1))
     run = train(digits, next(path for path in runs if not path.exists()), load_recipe("demo"), progress)
@@ -249,6 +262,8 @@ def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:
 
 def report(run: PathLike | Run) -> Path:
     """Writes `report.html` and the model card `README.md` of a run; returns the report's path."""
+    from eighteen.reporting.page import write_report
+
     run = run if isinstance(run, Run) else Run.open(run)
     if run.predicted_splits and run.dataset.split_counts["test"]:
         run.save_ledger(openings(run.dataset.subset("test")))
@@ -265,6 +280,16 @@ def _resolution(dataset: Dataset) -> list[Finding]:
     return [
         Finding("resolution", "info", f"{split}: {sentence}", (), "more pictures tell smaller differences")
     ]
+
+
+def _accepted_nothing(recipe: Recipe, findings: Iterable[Finding]) -> list[Finding]:
+    """An accepted finding that is not there is most likely misspelt."""
+    there = {finding.check for finding in findings}
+    unmatched = [name for name in recipe.data.accept if name not in there]
+    if not unmatched:
+        return []
+    message = f"--accept {', '.join(unmatched)}: nothing of that name was found"
+    return [Finding("accept", "warning", message, (), f"findings here: {', '.join(sorted(there))}")]
 
 
 def require_open(found: Audit) -> None:
@@ -286,6 +311,8 @@ def recipe_of(name: str | None = None, settings: Iterable[str] = ()) -> Recipe:
 
 
 def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
+    from eighteen.training import fitting
+
     if run.info["state"] != "trained":
         with run.stage("train"):
             fitting.fit(run, dataset, progress)
@@ -302,6 +329,8 @@ def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
 
 
 def _opened(run: PathLike, device: str, progress: Progress) -> Predictor:
+    from eighteen.inference.predictor import Predictor
+
     predictor = Predictor.open(run, device)
     if predictor.note:
         progress("warning", 0, 0, predictor.note)

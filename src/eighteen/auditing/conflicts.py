@@ -23,9 +23,10 @@ def check(dataset: Dataset) -> list[Finding]:
     label_of = dict(dataset.table.select("id", "target").iter_rows())
     named = [" and ".join(f"{image} is '{label_of[image]}'" for image in ids) for ids in groups]
     images = tuple(image for ids in groups for image in ids)
+    one = len(groups) == 1
     message = (
-        f"{len(groups)} {'picture has' if len(groups) == 1 else 'pictures have'} contradictory labels (same "
-        f"pixels, {len(images)} files) and are left out of every split: {name_some(named, 20)}"
+        f"{len(groups)} {'picture has' if one else 'pictures have'} contradictory labels (same pixels, "
+        f"{len(images)} files) and {'is' if one else 'are'} left out of every split: {name_some(named, 20)}"
     )
     advice = "decide on one label for each and remove the other copies"
     return [Finding("conflicting_labels", "warning", message, images, advice, groups)]

@@ -22,16 +22,16 @@ def check(dataset: Dataset) -> list[Finding]:
     judged = sets.filter(pl.col("splits").list.first().is_in(["val", "test"]))
     groups = tuple(tuple(ids) for ids in sets["ids"])
     images = tuple(image for ids in groups for image in ids)
+    number, surplus = len(sets), len(images) - len(sets)
     message = (
-        f"{len(sets)} pictures are there more than once in the same split and class, "
-        f"{len(images) - len(sets)} copies in all: {name_some([' = '.join(ids) for ids in groups])}"
+        f"{number} picture{' is' if number == 1 else 's are'} there more than once in the same split and "
+        f"class, {surplus} cop{'y' if surplus == 1 else 'ies'} in all: "
+        f"{name_some([' = '.join(ids) for ids in groups])}"
     )
     if judged.is_empty():
         advice = "nothing must be done; remove the copies if no picture should weigh more than another"
         return [Finding("exact_duplicates", "info", message, images, advice, groups)]
-    surplus = int(judged["ids"].list.len().sum()) - len(judged)
-    message += (
-        f"; {surplus} of the copies are in validation or test, where each counts as an answer of its own"
-    )
+    scored = int(judged["ids"].list.len().sum()) - len(judged)
+    message += f"; {scored} of them in validation or test, where each counts as an answer of its own"
     advice = "remove the copies there: scores look surer than they are"
     return [Finding("exact_duplicates", "warning", message, images, advice, groups)]

@@ -54,9 +54,11 @@ def run() -> None:
     except EighteenError as error:
         sys.stderr.write(f"eighteen: {error}\n")
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("eighteen: stopped; what was saved before is whole\n")
-        raise SystemExit(130) from None
+    except SystemExit as ended:
+        # typer turns Ctrl-C into the bare exit code.
+        if ended.code == 130:
+            sys.stderr.write("eighteen: stopped; what was saved before is whole\n")
+        raise
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is left to tell it.
         sys.stderr.close()

@@ -58,8 +58,13 @@ def command(
         "evaluation.open_test": test or None,
     }
     if resume is not None:
-        others = {**flags, "--recipe": recipe, "--set": settings, "--out": out}
-        given = [name for name, value in others.items() if value is not None and value != []]
+        columns = {"--image-column": image_column, "--label-column": label_column}
+        columns |= {"--split-column": split_column, "--group-column": group_column}
+        choices = {"--splits-from": splits_from, "--resplit": resplit, "--accept": accept, "--strict": strict}
+        others = {**flags, "--recipe": recipe, "--set": settings, "--out": out, **columns, **choices}
+        given = [
+            name for name, value in others.items() if value is not None and value is not False and value != []
+        ]
         if given:
             raise typer.BadParameter(f"--resume goes on as the run began; leave out {', '.join(given)}")
         with show.progress_bars() as bars:

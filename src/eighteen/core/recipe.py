@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Auto = Literal["auto"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Deviation = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
@@ -68,13 +70,13 @@ class InputsSection(Section):
         "auto", description="share of the short side that the middle crop keeps (fit = crop)"
     )
     kernel: Literal["bilinear", "bicubic"] | Auto = Field("auto", description="resampling kernel")
-    background: tuple[int, int, int] = Field(
+    background: tuple[Byte, Byte, Byte] = Field(
         (255, 255, 255), description="RGB laid under transparent pixels and around letterboxed pictures"
     )
-    mean: tuple[float, ...] | Auto = Field(
+    mean: tuple[Fraction, ...] | Auto = Field(
         "auto", description="per channel, 0..1; of the training pictures, or what the weights were made with"
     )
-    std: tuple[float, ...] | Auto = Field("auto", description="per channel, 0..1; as mean")
+    std: tuple[Deviation, ...] | Auto = Field("auto", description="per channel, 0..1; as mean")
 
 
 class AugmentSection(Section):
@@ -177,7 +179,8 @@ class TrainingSection(Section):
     )
     select_by: Literal["balanced_accuracy", "accuracy", "macro_f1", "nll", "last"] = Field(
         "balanced_accuracy",
-        description="validation measure that picks the epoch (ties: lower nll); last keeps the last one",
+        description="validation measure that picks the epoch; the last epoch stays unless the best is better "
+        "by more than two standard errors; last always keeps the last one",
     )
     budget_minutes: Annotated[float, Field(gt=0)] | None = Field(
         None, description="minutes; the first steps are measured, epochs and resolution fitted to the time"

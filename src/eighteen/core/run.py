@@ -253,10 +253,9 @@ class Run:
         store.append_line(self.path / "history.jsonl", row)
 
     def cut_history(self, epochs: int) -> None:
-        """Keeps the first rows only: what resuming takes back."""
-        rows = self.history
-        if len(rows) > epochs:
-            store.write_lines(self.path / "history.jsonl", rows[:epochs])
+        """Keeps the first rows only: what resuming takes back. A last line cut by a crash goes too, so that
+        the next row does not continue it."""
+        store.write_lines(self.path / "history.jsonl", self.history[:epochs])
 
     def save_predictions(self, split: str, predictions: Predictions) -> None:
         folder = self.path / "predictions"

@@ -53,20 +53,22 @@ def write_table(path: Path, table: pl.DataFrame) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:
     """A safetensors file of numpy arrays; returns the SHA-256 of its bytes."""
-    content = arrays_to_bytes(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=dict(metadata)
+    return _write_ordered(
+        path,
+        arrays_to_bytes(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=dict(metadata)
+        ),
     )
-    write_bytes(path, content)
-    return hashlib.sha256(content).hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
     """A safetensors file of torch tensors (bfloat16 too); returns the SHA-256 of its bytes."""
     from safetensors.torch import save
 
-    content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=dict(metadata))
-    write_bytes(path, content)
-    return hashlib.sha256(content).hexdigest()
+    return _write_ordered(
+        path,
+        save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=dict(metadata)),
+    )
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
@@ -214,6 +216,20 @@ def _replace(path: Path, write: Callable[[Path], Any], size_bytes: int) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _write_ordered(path: Path, content: bytes) -> str:
+    """Writes safetensors with its metadata in order, which the library shuffles: equal tensors then make
+    equal files. Returns the SHA-256."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    if len(header.get("__metadata__", {})) > 1:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        content = b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[8 + length :]))
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from eighteen.augmenting.batch import BatchAugmenter
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core import store
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import Interrupted, RunError, TrainingError
+from eighteen.core.errors import Interrupted, RecipeError, RunError, TrainingError
 from eighteen.core.findings import Finding, name_some
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
@@ -46,8 +46,10 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
     """Writes the run folder with a first state in it, so that it resumes from any moment on.
 
     Raises:
+        RecipeError: settings that contradict one another.
         RunError: `out` exists, or the disk has no room for it.
     """
+    _check_settings(plan.recipe)
     _check_space(out, plan.network)
     device = _device(plan.recipe)
     with Run.creating(out, dataset.task) as staging:
@@ -95,6 +97,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             mode=mode_of(recipe),
             device=device,
             validate=validation,
+            validation_images=dataset.split_counts["val"],
             save=lambda position: save_state(run, position, moving),
             record=run.add_history,
             warn=lambda message: _tell(run, progress, message),
@@ -151,6 +154,16 @@ def _augment_settings(recipe: Recipe) -> AugmentSettings:
     values = recipe.augment.model_dump()
     values["scale_fraction"] = values.pop("zoom_fraction")
     return AugmentSettings(**values)
+
+
+def _check_settings(recipe: Recipe) -> None:
+    inputs = recipe.inputs
+    if len(inputs.mean) != inputs.channels:
+        raise RecipeError(
+            f"inputs.mean and inputs.std have {len(inputs.mean)} values, the pictures {inputs.channels} "
+            f"channels; give one value a channel, or set inputs.channels"
+        )
+    BatchAugmenter.for_inputs(_augment_settings(recipe), input_spec(recipe))
 
 
 def _files(training: Dataset, batch: TrainBatch) -> str:

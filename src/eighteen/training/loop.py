@@ -24,13 +24,12 @@ from eighteen.training.optimizer import set_rate
 from eighteen.training.precision import Mode
 from eighteen.training.resume import Moving, Position
 from eighteen.training.schedule import rate_factor
+from eighteen.training.selection import is_better, last_is_as_good
 from eighteen.training.stopping import StopRequest
 
-FIRST_STEPS = 5
-"""Steps whose mean loss is the start that divergence is judged against."""
-
 DIVERGED = 3.0
-"""An epoch whose mean training loss is above this many times the first loss has diverged."""
+"""An epoch whose mean training loss is above this many times the loss of the first step has diverged. The
+first step is computed before any update, so a rate far too high cannot spoil what it is judged against."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Surroundings:
 
     Attributes:
         validate: selection measures of a network on the validation split; {} where there is none.
+        validation_images: how many pictures that split has.
         save: writes the state of a position.
         record: writes one row of the history.
         warn: tells the user, and the run, something that happened on the way.
@@ -51,6 +51,7 @@ class Surroundings:
     mode: Mode
     device: torch.device
     validate: Callable[[nn.Module], Mapping[str, float]]
+    validation_images: int
     save: Callable[[Position], None]
     record: Callable[[Mapping[str, Any]], None]
     warn: Callable[[str], None]
@@ -77,12 +78,19 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
             if around.stop.requested or clock.is_due():
                 position = position.moved(seconds=clock.seconds)
                 around.save(position)
-            if around.stop.requested:
-                raise Interrupted("stopped; the state is saved", around.stop.exit_code)
+            _heed(around.stop)
         position = _end_epoch(moving, position, around, clock)
+        if around.stop.requested:
+            around.save(position)
+        _heed(around.stop)
         if _out_of_time(position, around):
             break
-    return position
+    return _settled(moving, position, around)
+
+
+def _heed(stop: StopRequest) -> None:
+    if stop.requested:
+        raise Interrupted("stopped; the state is saved", stop.exit_code)
 
 
 def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroundings) -> Position:
@@ -93,7 +101,7 @@ def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroun
         loss = around.task.loss(moving.network, images, batch.targets.to(around.device))
     value = loss.item()
     if not math.isfinite(value):
-        raise TrainingError(_not_finite(position, rate, around.files(batch)))
+        raise TrainingError(_not_finite(position, rate, _peak(around), around.files(batch)))
     moving.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     clip_norm = around.recipe.training.clip_norm
@@ -102,45 +110,45 @@ def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroun
     moving.optimizer.step()
     if moving.average is not None:
         moving.average.update(position.total_steps)
-    return _counted(position, value, len(batch.rows), len(around.batches))
+    return _counted(position, value, len(batch.rows))
 
 
-def _counted(position: Position, loss: float, images: int, steps_an_epoch: int) -> Position:
-    moved = position.moved(
+def _counted(position: Position, loss: float, images: int) -> Position:
+    return position.moved(
         step=position.step + 1,
         total_steps=position.total_steps + 1,
         loss_sum=position.loss_sum + loss * images,
         images=position.images + images,
+        first_loss=loss if position.first_loss is None else position.first_loss,
     )
-    if position.first_loss is None and moved.step == min(FIRST_STEPS, steps_an_epoch):
-        return moved.moved(first_loss=moved.loss_sum / moved.images)
-    return moved
 
 
 def _end_epoch(moving: Moving, position: Position, around: Surroundings, clock: _Clock) -> Position:
     loss = position.loss_sum / position.images
     number = position.epoch + 1
     if position.first_loss is not None and loss > DIVERGED * position.first_loss:
-        around.warn(_diverged(number, loss, position.first_loss, _rate(position.total_steps - 1, around)))
+        around.warn(_diverged(number, loss, position.first_loss, _peak(around)))
     measures = around.validate(moving.evaluated)
-    best = position.best
-    if _is_better(measures, best, around.recipe.training.select_by):
-        best = {**measures, "epoch": float(number)}
+    best, last = position.best, {**measures, "epoch": float(number)}
+    if is_better(measures, best, around.recipe.training.select_by):
+        best = last
         moving.best = _copied(moving.evaluated)
     row = {"epoch": number, "train_loss": loss, "lr": _rate(position.total_steps - 1, around)}
     around.record({**row, "seconds": round(clock.seconds, 3), **{f"val_{k}": v for k, v in measures.items()}})
-    return position.moved(epoch=number, step=0, loss_sum=0.0, images=0, best=best, seconds=clock.seconds)
+    return position.moved(
+        epoch=number, step=0, loss_sum=0.0, images=0, best=best, last=last, seconds=clock.seconds
+    )
 
 
-def _is_better(measures: Mapping[str, float], best: Mapping[str, float] | None, select_by: str) -> bool:
-    """Whether this epoch replaces the best; a later one wins a draw, and always without validation."""
-    if best is None or not measures or select_by == "last":
-        return True
-    if not math.isfinite(measures["nll"]):
-        return False
-    if select_by == "nll":
-        return measures["nll"] <= best["nll"]
-    return (measures[select_by], -measures["nll"]) >= (best[select_by], -best["nll"])
+def _settled(moving: Moving, position: Position, around: Surroundings) -> Position:
+    """Keeps the last epoch's weights where the best ones are not clearly better."""
+    last, best, select_by = position.last, position.best, around.recipe.training.select_by
+    if not last or not best or last["epoch"] == best["epoch"] or select_by == "last":
+        return position
+    if not last_is_as_good(last, best, select_by, around.validation_images):
+        return position
+    moving.best = _copied(moving.evaluated)
+    return position.moved(best=last)
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
@@ -148,9 +156,15 @@ def _copied(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _rate(step: int, around: Surroundings) -> float:
-    epochs, rate = around.recipe.training.epochs, around.recipe.optimizer.lr
-    assert epochs != "auto" and rate != "auto"
-    return rate * rate_factor(step, epochs * len(around.batches), around.recipe.schedule)
+    epochs = around.recipe.training.epochs
+    assert epochs != "auto"
+    return _peak(around) * rate_factor(step, epochs * len(around.batches), around.recipe.schedule)
+
+
+def _peak(around: Surroundings) -> float:
+    rate = around.recipe.optimizer.lr
+    assert rate != "auto"
+    return rate
 
 
 def _show(around: Surroundings, position: Position, epochs: int) -> None:
@@ -178,18 +192,18 @@ def _out_of_time(position: Position, around: Surroundings) -> bool:
     return True
 
 
-def _not_finite(position: Position, rate: float, files: str) -> str:
+def _not_finite(position: Position, rate: float, peak: float, files: str) -> str:
     return (
         f"the loss is not finite in epoch {position.epoch + 1}, step {position.step + 1}, at learning rate "
-        f"{rate:g}; the weights of the last good epoch are kept. Pictures of that batch: {files}. "
-        f"Try --set optimizer.lr={rate / 10:.2g}, or --set training.precision=fp32"
+        f"{rate:g} (peak {peak:g}); the weights of the last good epoch are kept. Pictures of that batch: "
+        f"{files}. Try --set optimizer.lr={peak / 10:.2g}, or --set training.precision=fp32"
     )
 
 
-def _diverged(epoch: int, loss: float, first: float, rate: float) -> str:
+def _diverged(epoch: int, loss: float, first: float, peak: float) -> str:
     return (
-        f"training diverges: mean loss {loss:.3g} in epoch {epoch}, {first:.3g} at the start, learning rate "
-        f"{rate:g}; try --set optimizer.lr={rate / 10:.2g}"
+        f"training diverges: mean loss {loss:.3g} in epoch {epoch}, {first:.3g} at the start, peak learning "
+        f"rate {peak:g}; try --set optimizer.lr={peak / 10:.2g}"
     )
 
 

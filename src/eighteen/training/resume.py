@@ -1,9 +1,9 @@
 """The state of a training, saved so that going on gives the same weights, bit for bit, as never stopping.
 
-`resume/` holds `state-<step>.safetensors` (network, average, best weights so far, optimizer, random state)
-and `state.json`, which names that file with its SHA-256 and holds the numbers. The JSON is written last, so
-it always names a whole file; the state before is kept as well and used, with a warning, if the newer one was
-damaged later.
+`resume/` holds `state-<epoch>-<step>.safetensors` (network, average, best weights so far, optimizer, random
+state) and `state.json`, which names that file with its SHA-256 and holds the numbers. The JSON is written
+last, so it always names a whole file; the state before is kept as well and used, with a warning, if the newer
+one was damaged later.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Position:
         step: steps done in the epoch that is running.
         total_steps: steps done in all.
         loss_sum, images: sums over the running epoch, for its mean training loss.
-        best: selection measures of the best epoch so far, with its number; None before the first.
-        first_loss: mean loss of the first steps, against which divergence is judged.
+        best, last: selection measures of the best and of the last finished epoch, each with its number; None
+            before the first.
+        first_loss: loss of the very first step, against which divergence is judged.
         seconds: time spent training, over all resumes.
     """
 
@@ -43,6 +44,7 @@ class Position:
     loss_sum: float = 0.0
     images: int = 0
     best: Mapping[str, float] | None = None
+    last: Mapping[str, float] | None = None
     first_loss: float | None = None
     seconds: float = 0.0
 
@@ -70,7 +72,8 @@ def save_state(run: Run, position: Position, moving: Moving) -> None:
     folder = run.resume_folder
     store.make_folder(folder)
     tensors, scalars = _pack(moving)
-    name = f"state-{position.total_steps:09d}.safetensors"
+    # The epoch too: the state after an epoch's last step is another one than that after its end.
+    name = f"state-{position.epoch:05d}-{position.total_steps:09d}.safetensors"
     previous = _entries(folder)[:1]
     digest = store.write_tensors(folder / name, tensors, {})
     entry = {

@@ -1,0 +1,69 @@
+"""Accuracy and cost of the default recipe, over seeds: `python benchmarks/default_recipe.py DATA --seeds 3`.
+
+Each seed is one run of the command line in a process of its own; a finished run is not made again, so the
+benchmark resumes. The test split is opened once a seed, at the end, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from scipy.stats import binomtest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with train, validation and test")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="where runs are kept")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("options", nargs="*", help="options of `eighteen train`, after --")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows = [one_run(arguments, seed) for seed in range(arguments.seeds)]
+    print("| seed | validation | test | both | 95 % interval | minutes | images/s | peak MB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        right, n = row["right"], row["n"]
+        interval = binomtest(right, n).proportion_ci(method="wilson")
+        print(
+            f"| {row['seed']} | {row['val']:.4f} | {row['test']:.4f} | {right / n:.4f} ({right} of {n}) | "
+            f"{interval.low:.4f} … {interval.high:.4f} | {row['seconds'] / 60:.1f} | "
+            f"{row['images_per_second']} | {row['peak_memory_mb']:.0f} |"
+        )
+    both = [row["right"] / row["n"] for row in rows]
+    if len(both) > 1:
+        print(f"\nmean over seeds {mean(both):.4f}, standard deviation {stdev(both):.4f}")
+
+
+def one_run(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """The result of one seed, made now or earlier."""
+    name = f"{arguments.data.name}-{seed}"
+    summary = arguments.out / f"{name}.json"
+    if not summary.exists():
+        command = [sys.executable, "-m", "eighteen", "train", str(arguments.data), "--test", "--json"]
+        command += ["--seed", str(seed), "--out", str(arguments.out / name), *arguments.options]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        summary.write_text(done.stdout, encoding="utf-8")
+    result = json.loads(summary.read_text(encoding="utf-8"))
+    accuracy = {split: result["measures"][split]["accuracy"] for split in ("val", "test")}
+    right = sum(round(row["value"] * row["n"]) for row in accuracy.values())
+    return {
+        "seed": seed,
+        "val": accuracy["val"]["value"],
+        "test": accuracy["test"]["value"],
+        "right": right,
+        "n": sum(row["n"] for row in accuracy.values()),
+        "seconds": result["seconds"],
+        "images_per_second": result["images_per_second"],
+        "peak_memory_mb": result["peak_memory_mb"],
+    }
+
+
+if __name__ == "__main__":
+    main()

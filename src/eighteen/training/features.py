@@ -1,0 +1,137 @@
+"""Frozen features: what the backbone says about each picture before any of it is trained.
+
+One pass through the frozen network gives a vector a picture and view; everything that is fitted on them
+(the linear head, its strength, folds) then takes seconds. Features are kept in the user's cache by the
+picture's content, the weights and the view, so that a second training on the same pictures starts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from eighteen.core import store
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import RunError, TrainingError
+from eighteen.core.inputs import InputSpec
+from eighteen.core.progress import Progress, silent
+from eighteen.inference.reading import items_of, read_batches
+from eighteen.inference.scoring import Scorer, evaluating
+
+Floats = npt.NDArray[np.float32]
+
+VERSION = 1
+"""Raised when a change makes older cached features wrong."""
+
+
+class FeatureReader:
+    """Features of pictures in the plain view of `inputs`, and of their mirror image.
+
+    Args:
+        network: with `forward_features` and `forward_head(..., pre_logits=True)`, as every network of the
+            family has; it is left untouched.
+        inputs: how a picture becomes the network's input.
+        device: where the network lies.
+        max_pixels: larger pictures are refused by the decoder.
+    """
+
+    def __init__(self, network: nn.Module, inputs: InputSpec, device: torch.device, max_pixels: int) -> None:
+        self._network = network
+        self._inputs = inputs
+        self._scorer = Scorer(network, inputs, device)
+        self._max_pixels = max_pixels
+        self._key = _key(network, inputs)
+
+    def read(self, dataset: Dataset, progress: Progress = silent) -> tuple[Floats, Floats]:
+        """Features of every row: plain and mirrored, each `[N, D]` float32.
+
+        Raises:
+            TrainingError: a picture that was readable when the data set was scanned no longer is.
+        """
+        known = _load(self._key)
+        keys = content_keys(dataset)
+        missing = [row for row, key in enumerate(keys) if key not in known]
+        if missing:
+            fresh = self._compute(dataset.with_table(dataset.table[missing]), progress)
+            known = {**known, **{keys[row]: fresh[place] for place, row in enumerate(missing)}}
+            _save(self._key, known)
+        both = np.stack([known[key] for key in keys]) if keys else np.empty((0, 2, 0), np.float32)
+        return both[:, 0], both[:, 1]  # [N, 2, D]
+
+    def _compute(self, dataset: Dataset, progress: Progress) -> Floats:
+        parts: list[Floats] = []
+        done = 0
+        for batch in read_batches(items_of(dataset), self._inputs, 32, self._max_pixels):
+            if batch.unreadable:
+                row, reason = batch.unreadable[0]
+                raise TrainingError(
+                    f"{dataset.ids[row]}: {reason}; it was readable when the data set was scanned. Bring it "
+                    f"back or audit again"
+                )
+            images = self._scorer.normalised(torch.from_numpy(batch.pixels))
+            views = [self._features(images), self._features(images.flip(-1))]
+            parts.append(np.stack(views, axis=1))  # [B, 2, D]
+            done += len(batch.positions)
+            progress("features", done, len(dataset), "")
+        return np.concatenate(parts)
+
+    def _features(self, images: Tensor) -> Floats:
+        with torch.inference_mode(), evaluating(self._network):
+            maps = self._network.forward_features(images)  # type: ignore[operator]
+            vectors: Tensor = self._network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
+            return vectors.float().cpu().numpy()
+
+
+def content_keys(dataset: Dataset) -> list[str]:
+    """What identifies each picture's content; a row that is not hashed yet stands by its id."""
+    return [sha or name for sha, name in dataset.table.select("sha256", "id").iter_rows()]
+
+
+def _key(network: nn.Module, inputs: InputSpec) -> str:
+    """Hash of the weights below the head, of the inputs and of this module's version."""
+    digest = hashlib.sha256(f"{VERSION} {inputs.sha256} ".encode())
+    for name, value in network.state_dict().items():
+        if not name.startswith(("fc.", "classifier.", "head.fc.", "head.")):
+            digest.update(name.encode())
+            digest.update(value.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _file(key: str) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "eighteen" / "features" / f"{key[:32]}.safetensors"
+
+
+def _load(key: str) -> dict[str, Floats]:
+    """Cached features by content; a damaged cache counts as empty, since it can be made again."""
+    path = _file(key)
+    if not path.exists():
+        return {}
+    try:
+        arrays = store.read_arrays(path)
+        return dict(zip(_split_keys(arrays["keys"]), arrays["features"], strict=True))
+    except (RunError, KeyError, ValueError):
+        return {}
+
+
+def _save(key: str, features: Mapping[str, Floats]) -> None:
+    path = _file(key)
+    store.make_folder(path.parent)
+    text = "\n".join(features).encode()
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "keys": np.frombuffer(text, np.uint8),
+        "features": np.stack(list(features.values())),
+    }
+    store.write_arrays(path, arrays, {})
+
+
+def _split_keys(text: npt.NDArray[np.uint8]) -> list[str]:
+    return text.tobytes().decode().split("\n")

@@ -1,0 +1,90 @@
+"""The linear head on frozen features: the floor that a fine-tuning has to beat.
+
+Multinomial logistic regression on standardised features, its strength chosen by folds that keep groups and
+copies together; pictures and their mirror images are extra rows of the same fold. The result is folded into
+one weight matrix and one bias, so that it fits the network's last layer.
+
+Source: Kornblith et al., Do Better ImageNet Models Transfer Better?, CVPR 2019 (logistic regression on
+penultimate features, L2 chosen on held-out data).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from eighteen.core.predictions import softmax
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+STRENGTHS = tuple(float(10**exponent) for exponent in np.arange(-4.0, 1.01, 0.5))
+"""Inverse strengths C that are tried, weak last."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A fitted last layer.
+
+    Attributes:
+        weight: `[K, D]`.
+        bias: `[K]`.
+        strength: the inverse regularisation C that the folds chose.
+        fold_nll: mean log loss on the folds for each tried C.
+    """
+
+    weight: Floats
+    bias: Floats
+    strength: float
+    fold_nll: dict[float, float]
+
+    def logits(self, features: Floats) -> Floats:
+        """`[N, D]` to `[N, K]`."""
+        return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
+
+
+def fit_head(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> Head:
+    """Fits the head with the strength that the folds like best.
+
+    Args:
+        views: features of the same pictures in one or more views, each `[N, D]`.
+        targets: `[N]`, 0 .. classes - 1.
+        folds: `[N]`, which fold each picture is held out in; views follow their picture.
+        classes: K.
+    """
+    scores = {strength: _fold_nll(views, targets, folds, classes, strength) for strength in STRENGTHS}
+    best = min(scores, key=lambda strength: scores[strength])
+    weight, bias = _fit(views, targets, classes, best)
+    return Head(weight, bias, best, scores)
+
+
+def _fold_nll(views: list[Floats], targets: Ints, folds: Ints, classes: int, strength: float) -> float:
+    losses: list[npt.NDArray[np.float64]] = []
+    for fold in np.unique(folds):
+        kept, held = folds != fold, folds == fold
+        weight, bias = _fit([view[kept] for view in views], targets[kept], classes, strength)
+        mean_view = np.mean([view[held] for view in views], axis=0)
+        probabilities = softmax(np.asarray(mean_view @ weight.T + bias, np.float32))
+        right = probabilities[np.arange(held.sum()), targets[held]]
+        losses.append(-np.log(np.maximum(right, 1e-12)))
+    return float(np.concatenate(losses).mean())
+
+
+def _fit(views: list[Floats], targets: Ints, classes: int, strength: float) -> tuple[Floats, Floats]:
+    """Weight `[K, D]` and bias `[K]` for features that are not standardised."""
+    rows = np.concatenate(views).astype(np.float64)  # [V * N, D]
+    mean, std = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+    # The penalty is on a mean loss, so that more views of the same pictures do not weaken it.
+    model = LogisticRegression(C=strength / len(views), max_iter=300, tol=1e-4)
+    model.fit((rows - mean) / std, np.tile(targets, len(views)))
+    weight, bias = np.zeros((classes, rows.shape[1])), np.full(classes, -20.0)
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
+        intercepts = np.concatenate([-intercepts / 2, intercepts / 2])
+    weight[model.classes_] = coefficients / std
+    bias[model.classes_] = intercepts - (coefficients / std) @ mean
+    return weight.astype(np.float32), bias.astype(np.float32)
