@@ -160,8 +160,9 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
         raise RunError(f"{opened.path} is complete already; nothing is left to resume")
     dataset = opened.dataset
     if data is not None:
-        _check_same_classes(opened, read(data, opened.recipe))
-        dataset = fitting.moved(dataset, read(data, opened.recipe).root)
+        elsewhere = read(data, opened.recipe)
+        fitting.check_same_classes(opened, elsewhere)
+        dataset = fitting.moved(dataset, elsewhere.root)
         opened.save_dataset(dataset)
     return _finish(opened, dataset, progress)
 
@@ -343,13 +344,3 @@ def _other_data(data: PathLike, split: str, recipe: Recipe) -> Dataset:
     if not len(chosen):
         raise DatasetError(f"{data} has no '{split}' pictures; name another split with --split")
     return chosen
-
-
-def _check_same_classes(run: Run, dataset: Dataset) -> None:
-    ours, theirs = list(run.class_names), list(dataset.class_names)
-    if ours != theirs:
-        raise RunError(
-            f"{run.path} was trained on {len(ours)} classes ({', '.join(ours)}), the data has {len(theirs)} "
-            f"({', '.join(theirs)}): that is no resuming. Start a new run from these weights with "
-            f"eighteen train DATA --weights {run.weights_path} --out OTHER"
-        )

@@ -20,9 +20,10 @@ from eighteen.core.progress import silent
 from eighteen.formats import native
 from eighteen.inference.scoring import Scorer
 from eighteen.tasks import make
-from eighteen.training import fitting, loop, planning
+from eighteen.training import fitting, planning
 from eighteen.training.resolve import input_spec
 from eighteen.training.schedule import rate_factor
+from eighteen.training.selection import is_better
 
 
 @dataclass
@@ -180,7 +181,7 @@ def chosen_epoch(bench: Bench, changes: Mapping[str, Any]) -> int:
     looks[3]["nll"] = 1.0
     best: dict[str, float] | None = None
     for number, measures in enumerate(looks):
-        if loop._is_better(measures, best, bench.recipe(**changes).training.select_by):
+        if is_better(measures, best, bench.recipe(**changes).training.select_by):
             best = {**measures, "epoch": number}
     assert best is not None
     return int(best["epoch"])
@@ -469,9 +470,6 @@ def test_stored_recipes_hold_no_auto(trained: Run) -> None:
     "changes",
     [
         {"inputs.mean": [0.5], "inputs.std": [0.2]},
-        {"inputs.mean": [0.5, 0.5, 0.5], "inputs.std": [0.0, 0.2, 0.2]},
-        {"inputs.background": [300, 0, 0]},
-        {"inputs.background": [-1, 0, 0]},
         {"model.name": "resnet81"},
         {"training.device": "gpu"},
         {"model.blocks": [1, 1, 1, 1]},
@@ -487,3 +485,18 @@ def test_contradictions_are_refused_before_a_run_is_made(changes: dict[str, Any]
         bench.train(changes)
     assert len(str(refused.value)) > 20
     assert not list(bench.out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("inputs.std=[0.0, 0.2, 0.2]", "greater than 0"),
+        ("inputs.mean=[1.5, 0.2, 0.2]", "less than or equal to 1"),
+        ("inputs.mean=[0.5] and inputs.std=[0.2, 0.2]", "give one a channel"),
+        ("inputs.background=[300, 0, 0]", "less than or equal to 255"),
+        ("inputs.background=[-1, 0, 0]", "greater than or equal to 0"),
+    ],
+)
+def test_values_outside_their_limits_are_refused(setting: str, words: str) -> None:
+    with pytest.raises(EighteenError, match=words):
+        config.load_recipe(None, setting.split(" and "))

@@ -28,6 +28,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.ema_decay": 0.0,
         "training.channels_last": True,
     },
+    "adamw, average, channels last": {
+        "optimizer.name": "adamw",
+        "training.ema_decay": 0.9,
+        "training.channels_last": True,
+    },
     "adamw, dropout, average": {
         "optimizer.name": "adamw",
         "model.dropout": 0.3,
@@ -149,6 +154,16 @@ def test_pictures_that_have_moved(
     run = resume(tmp_path / "run", there)
     assert run.weights_path.read_bytes() == plain(variant).weights_path.read_bytes()
     assert run.info["state"] == "complete"
+
+
+def test_classes_that_were_accepted_as_lost_do_not_stand_in_the_way(
+    paint: Any, small: Any, acting_at: Any, tmp_path: Path
+) -> None:
+    data = paint(tmp_path / "data", {"train/a": 8, "train/b": 8, "val/a": 4, "val/b": 4, "val/c": 2})
+    recipe = small(**{"data.accept": ["class_without_training"]})
+    with pytest.raises(Interrupted):
+        train(data, tmp_path / "run", recipe, acting_at(interrupt, 1))
+    assert resume(tmp_path / "run", data).class_names == ("a", "b")
 
 
 def test_a_complete_run_has_nothing_to_resume(trained: Run, eighteen: Any) -> None:

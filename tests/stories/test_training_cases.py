@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from eighteen import Predictor, Recipe, Run, evaluate, predict, resume, train
 from eighteen.core import store
@@ -258,7 +260,7 @@ def test_c54_other_classes_are_no_resuming(
     tuned = Run.open(tmp_path / "tuned")
     assert list(tuned.class_names) == classes[1]
     (note,) = [event for event in tuned.info["events"] if "head" in event]
-    assert any(character.isdigit() for character in note), "how many tensors matched"
+    assert re.match(r"(\d+) of \1 tensors of the backbone loaded; the head starts anew", note)
     assert "size mismatch" not in fine.err
 
 
@@ -333,6 +335,28 @@ def test_c56_cut_weights_give_a_clear_error(
     assert said.code == 1
     assert str(weights) in said.err
     assert "empty" in said.err if size == 0 else "incomplete or damaged" in said.err
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("source", ["folder", "file"])
+def test_c54_a_run_s_weights_go_on_with_the_shape_that_they_have(
+    mode: str, source: str, small: Any, tmp_path: Path
+) -> None:
+    """Stem, channels and inputs are those of the run, so that nothing but the head starts anew."""
+    random = np.random.default_rng(0)
+    for place in ("train/x", "train/y", "val/x", "val/y"):
+        (tmp_path / "data" / place).mkdir(parents=True)
+        for number in range(6):
+            shape = (16, 16) if mode == "L" else (16, 16, 3)
+            picture = Image.fromarray(random.integers(0, 255, shape).astype(np.uint8))
+            picture.save(tmp_path / "data" / place / f"{number}.png")
+    first = train(tmp_path / "data", tmp_path / "first", small())
+    weights = first.path if source == "folder" else first.weights_path
+    second = train(tmp_path / "data", tmp_path / "second", small(**{"model.weights": str(weights)}))
+    assert second.inputs == first.inputs
+    assert second.recipe.model.stem == first.recipe.model.stem == "small"
+    assert second.recipe.inputs.channels == (1 if mode == "L" else 3)
+    assert not any("left at their start" in event for event in second.info["events"])
 
 
 # A full disk

@@ -58,7 +58,7 @@ def test_plain_class_folders(plant: Plant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "split"), [(n.upper(), s) for s, names in SPLIT_SPELLINGS.items() for n in names]
+    ("name", "split"), [(n.upper(), s) for s, names in SPLIT_SPELLINGS.items() for n in sorted(names)]
 )
 def test_every_spelling_of_a_split(plant: Plant, name: str, split: str) -> None:
     other = "test" if split == "train" else "train"

@@ -8,14 +8,18 @@ import polars as pl
 from eighteen.core.dataset import Dataset
 
 
-def copies(dataset: Dataset) -> pl.DataFrame:
+def copies(dataset: Dataset, by: tuple[str, ...] = ("pixels_sha256", "sha256")) -> pl.DataFrame:
     """Sets of equal pictures.
+
+    Args:
+        dataset: scanned.
+        by: hashes to go by, the first that a row has.
 
     Returns:
         One row per picture that has copies, ordered by its first id: `ids`, sorted; `splits` and `targets`,
         the distinct ones, sorted. Rows that are not hashed have no copies.
     """
-    hashes = [pl.col(name) for name in ("pixels_sha256", "sha256") if name in dataset.table.columns]
+    hashes = [pl.col(name) for name in by if name in dataset.table.columns]
     known = [pl.when(column.fill_null("") != "").then(column) for column in hashes]
     return (
         dataset.table.select("id", "split", "target", content=pl.coalesce(known))

@@ -58,11 +58,17 @@ class Facts:
 def weights_spec(recipe: Recipe) -> InputSpec:
     """What the weights that training starts from were made with: the inputs of an earlier run, where they lie
     in one, else what timm states for the network."""
+    run = _run_of_weights(recipe)
+    return input_spec_for(recipe.model.name) if run is None else run.inputs
+
+
+def _run_of_weights(recipe: Recipe) -> Run | None:
+    """The run whose weights training starts from, where they are those of one."""
     beside = Path(recipe.model.weights)
     folder = beside if beside.is_dir() else beside.parent
     if (beside.is_dir() or beside.is_file()) and (folder / "inputs.json").exists():
-        return Run.open(folder).inputs
-    return input_spec_for(recipe.model.name)
+        return Run.open(folder)
+    return None
 
 
 # One function a field: (recipe so far, facts) -> (value, reason)
@@ -79,7 +85,8 @@ def _weights(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 def _channels(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained:
-        return 3, "the weights were made with RGB pictures"
+        channels = weights_spec(recipe).channels
+        return channels, f"the weights were made with {'RGB' if channels == 3 else 'grey'} pictures"
     return (1, "every picture is grey") if facts.grey else (3, "there are coloured pictures")
 
 
@@ -123,6 +130,9 @@ def _kernel(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _stem(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     size = recipe.inputs.size
     assert size != "auto"
+    run = _run_of_weights(recipe) if facts.pretrained else None
+    if run is not None:
+        return run.recipe.model.stem, "the stem that the weights have"
     if facts.pretrained or size > SMALL_PX:
         return "imagenet", f"inputs of {size} px"
     return "small", f"inputs of {size} px would leave the 7x7 stem too small a map"
@@ -204,8 +214,13 @@ def _optimizer(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _batch_size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
-    size = 32 if facts.n < 4_000 else 64 if facts.n < 20_000 else 128
-    return size, f"{facts.n} training pictures"
+    if facts.n >= 20_000:
+        return 128, f"{facts.n} training pictures"
+    size = recipe.inputs.size
+    assert size != "auto"
+    if facts.n >= 4_000 or size <= SMALL_PX:
+        return 64, f"{facts.n} training pictures of {size} px"
+    return 32, f"{facts.n} training pictures: many small steps"
 
 
 def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:

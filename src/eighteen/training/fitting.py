@@ -30,6 +30,7 @@ from eighteen.training.averaging import WeightAverage
 from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
 from eighteen.training.loop import Surroundings, train_epochs
+from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
 from eighteen.training.planning import Plan
 from eighteen.training.precision import mode_of
@@ -78,6 +79,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
         Interrupted: the user asked to stop; the state is saved.
         TrainingError: the loss is not finite, or a picture has vanished.
     """
+    keep_freed_memory()
     recipe, device = run.recipe, _device(run.recipe)
     training, counts = dataset.subset("train"), dataset.class_counts("train")
     task = make(dataset.task, dataset.class_names, recipe.loss, counts)
@@ -215,3 +217,20 @@ def moved(dataset: Dataset, root: Path) -> Dataset:
     if not root.is_dir():
         raise RunError(f"the pictures are not at {root}; name where they are with --data")
     return replace(dataset, root=root)
+
+
+def check_same_classes(run: Run, dataset: Dataset) -> None:
+    """Lets a run go on only with data of its own classes.
+
+    Raises:
+        RunError: with both lists, and how to start anew from the run's weights.
+    """
+    ours = list(run.class_names)
+    # Accepted findings may have taken classes out that the pictures still show.
+    theirs = [name for name in dataset.class_names if name in ours or not run.recipe.data.accept]
+    if ours != theirs:
+        raise RunError(
+            f"{run.path} was trained on {len(ours)} classes ({', '.join(ours)}), the data has {len(theirs)} "
+            f"({', '.join(theirs)}): that is no resuming. Start a new run from these weights with "
+            f"eighteen train DATA --weights {run.weights_path} --out OTHER"
+        )

@@ -23,6 +23,7 @@ from eighteen.models import weights as model_weights
 from eighteen.training.budget import fit_to_budget
 from eighteen.training.cache import SquareReader
 from eighteen.training.choices import weights_spec
+from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.resolve import input_spec, resolve
 
@@ -55,6 +56,7 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
         TrainingError: there is nothing to train on.
     """
     _check_enough(dataset)
+    keep_freed_memory()
     resolved, reasons = resolve(recipe, dataset)
     if resolved.training.batch_size == 1:
         resolved = resolved.changed(training={"batch_size": 2})
