@@ -154,7 +154,7 @@ def test_copies_in_one_class_are_kept_and_counted(photos: Path) -> None:
     copy(photos, "test/dog/0.png", "test/dog/a.png")
     (finding,) = duplicates.check(scan(read(photos)))
     assert finding.severity == "warning"
-    assert "1 of the copies are in validation or test" in finding.message
+    assert "1 of them in validation or test" in finding.message
     assert len(audit(read(photos)).dataset) == 31
 
 

@@ -476,7 +476,7 @@ def test_the_chosen_epoch_is_that_of_the_weights(make_run: Callable[..., Run]) -
 
     save_file({"w": np.zeros(2, np.float32)}, run.weights_path, {"epoch": "2"})
     assert collect(run).training.chosen == 2
-    assert "Epoch 2 was kept: it was best on validation by balanced accuracy." in page_of(run).text
+    assert "Epoch 2 was kept: chosen on validation by balanced accuracy;" in page_of(run).text
 
 
 def test_the_recipe_says_who_chose(make_run: Callable[..., Run]) -> None:
