@@ -1,5 +1,6 @@
 """Accuracy and cost of the default recipe, over seeds: `python benchmarks/default_recipe.py DATA --seeds 3`.
 
+Options that it does not know go to `eighteen train`, such as `--weights none`.
 Each seed is one run of the command line in a process of its own; a finished run is not made again, so the
 benchmark resumes. The test split is opened once a seed, at the end, and decides nothing.
 """
@@ -22,10 +23,9 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with train, validation and test")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="where runs are kept")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("options", nargs="*", help="options of `eighteen train`, after --")
-    arguments = parser.parse_args()
+    arguments, options = parser.parse_known_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows = [one_run(arguments, seed) for seed in range(arguments.seeds)]
+    rows = [one_run(arguments, seed, options) for seed in range(arguments.seeds)]
     print("| seed | validation | test | both | 95 % interval | minutes | images/s | peak MB |")
     print("|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -41,13 +41,13 @@ def main() -> None:
         print(f"\nmean over seeds {mean(both):.4f}, standard deviation {stdev(both):.4f}")
 
 
-def one_run(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
+def one_run(arguments: argparse.Namespace, seed: int, options: list[str]) -> dict[str, Any]:
     """The result of one seed, made now or earlier."""
     name = f"{arguments.data.name}-{seed}"
     summary = arguments.out / f"{name}.json"
     if not summary.exists():
         command = [sys.executable, "-m", "eighteen", "train", str(arguments.data), "--test", "--json"]
-        command += ["--seed", str(seed), "--out", str(arguments.out / name), *arguments.options]
+        command += ["--seed", str(seed), "--out", str(arguments.out / name), *options]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         summary.write_text(done.stdout, encoding="utf-8")
     result = json.loads(summary.read_text(encoding="utf-8"))

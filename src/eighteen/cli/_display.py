@@ -26,6 +26,9 @@ NAMES = {
     "train": "Training",
     "predict": "Scoring",
 }
+FIRST = ("accuracy", "top5_accuracy", "majority_baseline", "balanced_accuracy", "macro_f1", "auroc")
+"""Measures in the order that people read them; the others follow."""
+
 SHOW_AFTER_S = 0.5
 _COLOURS = {"blocking": "bold red", "warning": "yellow", "info": "cyan"}
 _MARKS = {"blocking": "✖", "warning": "!", "info": "·"}
@@ -126,15 +129,16 @@ def print_findings(findings: Iterable[Finding], out: Console) -> None:
 
 
 def print_measures(measures: Mapping[str, Measure], title: str, out: Console) -> None:
-    """A table of values with their intervals."""
+    """A table of values with their intervals; `method` names the interval's level."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("measure")
     table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
+    table.add_column("interval", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
-    table.add_column("method", style="dim")
-    for name, measure in measures.items():
+    table.add_column("method (whole in the report)", style="dim")
+    order = {name: place for place, name in enumerate(FIRST)}
+    for name, measure in sorted(measures.items(), key=lambda item: order.get(item[0], len(order))):
         value = "–" if measure.value is None else f"{measure.value:.4f}"
         ends = "–" if measure.low is None else f"{measure.low:.4f} … {measure.high:.4f}"
-        table.add_row(name, value, ends, str(measure.n), measure.method)
+        table.add_row(name, value, ends, str(measure.n), measure.method.split(",")[0])
     out.print(table)
