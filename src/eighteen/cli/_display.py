@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAMES = {
     "scan": "Looking at every picture",
     "read": "Reading training pictures",
+    "features": "Reading frozen features",
     "train": "Training",
     "predict": "Scoring",
 }

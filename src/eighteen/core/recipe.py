@@ -151,6 +151,10 @@ class OptimizerSection(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.9, description="of momentum, nesterov and rmsprop; the first beta of adamw"
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field(
+        "auto",
+        description="a layer's rate as a share of that of the layer above it; 1: all learn alike",
+    )
     weight_decay: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="never on norms and biases"
     )
@@ -167,6 +171,12 @@ class ScheduleSection(Section):
 class TrainingSection(Section):
     epochs: Positive | Auto = Field("auto", description="passes over the training pictures")
     batch_size: Positive | Auto = Field("auto", description="pictures a step")
+    head_first: bool | Auto = Field(
+        "auto", description="fit the last layer on frozen features before anything is trained"
+    )
+    freeze_norms: bool | Auto = Field(
+        "auto", description="keep the BatchNorm statistics that training started from"
+    )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto", description="of the averaged weights that are evaluated and kept; 0 switches averaging off"
     )

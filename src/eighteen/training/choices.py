@@ -223,6 +223,24 @@ def _batch_size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     return 32, f"{facts.n} training pictures: many small steps"
 
 
+def _head_first(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return True, "a head on frozen features is the floor that fine-tuning has to beat"
+    return False, "there are no features to start from"
+
+
+def _freeze_norms(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return True, "statistics of small batches are worse than those of the weights"
+    return False, "from scratch, the statistics have to be learned"
+
+
+def _layer_decay(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if facts.pretrained:
+        return 0.8, "low layers are general and should change little (Clark et al. 2020)"
+    return 1.0, "from scratch, every layer learns alike"
+
+
 def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     batch = recipe.training.batch_size
     assert batch != "auto"
@@ -230,7 +248,7 @@ def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     name = recipe.optimizer.name
     assert name != "auto"
     if facts.pretrained and name == "adamw":
-        return 3e-4, "gentle on pretrained weights"
+        return 2e-4, "gentle on pretrained weights"
     rate = rates[name] * math.sqrt(batch / 32)
     return round(rate, 5), f"{name} at batch size {batch}"
 
@@ -289,9 +307,12 @@ ORDER: tuple[tuple[str, str, Choice], ...] = (
     ("training", "batch_size", _batch_size),
     ("training", "epochs", _epochs),
     ("training", "ema_decay", _ema),
+    ("training", "head_first", _head_first),
+    ("training", "freeze_norms", _freeze_norms),
     ("training", "workers", _workers),
     ("optimizer", "name", _optimizer),
     ("optimizer", "lr", _lr),
+    ("optimizer", "layer_decay", _layer_decay),
     ("optimizer", "weight_decay", _weight_decay),
     ("schedule", "warmup_fraction", _warmup),
 )

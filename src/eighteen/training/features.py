@@ -25,6 +25,7 @@ from eighteen.core.inputs import InputSpec
 from eighteen.core.progress import Progress, silent
 from eighteen.inference.reading import items_of, read_batches
 from eighteen.inference.scoring import Scorer, evaluating
+from eighteen.models.family import head_name
 
 Floats = npt.NDArray[np.float32]
 
@@ -98,8 +99,9 @@ def content_keys(dataset: Dataset) -> list[str]:
 def _key(network: nn.Module, inputs: InputSpec) -> str:
     """Hash of the weights below the head, of the inputs and of this module's version."""
     digest = hashlib.sha256(f"{VERSION} {inputs.sha256} ".encode())
+    head = f"{head_name(network)}."
     for name, value in network.state_dict().items():
-        if not name.startswith(("fc.", "classifier.", "head.fc.", "head.")):
+        if not name.startswith(head):
             digest.update(name.encode())
             digest.update(value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()

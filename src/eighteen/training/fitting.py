@@ -34,6 +34,7 @@ from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
 from eighteen.training.planning import Plan
 from eighteen.training.precision import mode_of
+from eighteen.training.probing import start_from_head
 from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
 from eighteen.training.stopping import listening
@@ -87,6 +88,9 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     position, warning = load_state(run, moving)
     run.set_state("running")
     run.cut_history(position.epoch)
+    if recipe.training.head_first is True and position.total_steps == 0:
+        # Repeated after an interruption before the first state: it comes out the same.
+        _tell(run, progress, start_from_head(moving, training, task, recipe, device, progress), "note")
     for sentence in filter(None, (warning, choose_device(recipe.training.device)[1])):
         _tell(run, progress, sentence)
     batches = _batches(recipe, training, task, progress)
@@ -173,9 +177,9 @@ def _files(training: Dataset, batch: TrainBatch) -> str:
     return name_some([ids[row] for row in batch.rows])
 
 
-def _tell(run: Run, progress: Progress, message: str) -> None:
+def _tell(run: Run, progress: Progress, message: str, kind: str = "warning") -> None:
     run.add_event(message)
-    progress("warning", 0, 0, message)
+    progress(kind, 0, 0, message)
 
 
 def _store_weights(run: Run, moving: Moving, position: Position, dataset: Dataset) -> None:

@@ -10,6 +10,7 @@ penultimate features, L2 chosen on held-out data).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,9 @@ Ints = npt.NDArray[np.int64]
 STRENGTHS = tuple(float(10**exponent) for exponent in np.arange(-4.0, 1.01, 0.5))
 """Inverse strengths C that are tried, weak last."""
 
+DEFAULT_STRENGTH = 0.03
+"""Where there are too few pictures for folds."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -33,7 +37,7 @@ class Head:
         weight: `[K, D]`.
         bias: `[K]`.
         strength: the inverse regularisation C that the folds chose.
-        fold_nll: mean log loss on the folds for each tried C.
+        fold_nll: mean log loss on the folds for each tried C; NaN with too few pictures for folds.
     """
 
     weight: Floats
@@ -55,7 +59,12 @@ def fit_head(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> H
         folds: `[N]`, which fold each picture is held out in; views follow their picture.
         classes: K.
     """
-    scores = {strength: _fold_nll(views, targets, folds, classes, strength) for strength in STRENGTHS}
+    can_choose = any(len(np.unique(targets[folds != fold])) > 1 for fold in np.unique(folds)[1:])
+    tried = STRENGTHS if can_choose else (DEFAULT_STRENGTH,)
+    scores = {
+        strength: _fold_nll(views, targets, folds, classes, strength) if can_choose else math.nan
+        for strength in tried
+    }
     best = min(scores, key=lambda strength: scores[strength])
     weight, bias = _fit(views, targets, classes, best)
     return Head(weight, bias, best, scores)
@@ -65,6 +74,8 @@ def _fold_nll(views: list[Floats], targets: Ints, folds: Ints, classes: int, str
     losses: list[npt.NDArray[np.float64]] = []
     for fold in np.unique(folds):
         kept, held = folds != fold, folds == fold
+        if len(np.unique(targets[kept])) < 2:
+            continue
         weight, bias = _fit([view[kept] for view in views], targets[kept], classes, strength)
         mean_view = np.mean([view[held] for view in views], axis=0)
         probabilities = softmax(np.asarray(mean_view @ weight.T + bias, np.float32))

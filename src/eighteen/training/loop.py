@@ -71,7 +71,7 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
     assert epochs != "auto"
     clock = _Clock(position.seconds, around.recipe.training.checkpoint_minutes)
     for epoch in range(position.epoch, epochs):
-        moving.network.train()
+        _set_training(moving.network, around.recipe)
         for batch in around.batches.epoch(epoch, start=position.step):
             position = _step(moving, position, batch, around)
             _show(around, position, epochs)
@@ -86,6 +86,15 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
         if _out_of_time(position, around):
             break
     return _settled(moving, position, around)
+
+
+def _set_training(network: nn.Module, recipe: Recipe) -> None:
+    """Training mode, with frozen norms left as in evaluation where the recipe asks for it."""
+    network.train()
+    if recipe.training.freeze_norms is True:
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
 def _heed(stop: StopRequest) -> None:

@@ -1,4 +1,5 @@
-"""Optimizers by name, through timm's factory; weight decay never touches norms and biases."""
+"""Optimizers by name, through timm's factory; weight decay never touches norms and biases, and lower layers
+may learn more slowly than the ones above them."""
 
 from __future__ import annotations
 
@@ -29,6 +30,8 @@ def make_optimizer(network: nn.Module, settings: OptimizerSection) -> Optimizer:
         extra["betas"] = (settings.momentum, 0.999)
     else:
         extra["momentum"] = 0.0 if settings.name == "sgd" else settings.momentum
+    if settings.layer_decay != 1:
+        extra["layer_decay"] = settings.layer_decay
     optimizer: Optimizer = create_optimizer_v2(
         network,
         opt=_FACTORY_NAMES[settings.name],
@@ -41,5 +44,6 @@ def make_optimizer(network: nn.Module, settings: OptimizerSection) -> Optimizer:
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Sets the rate of the top layer; lower ones take their share of it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("lr_scale", 1.0)

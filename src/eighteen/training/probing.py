@@ -1,0 +1,65 @@
+"""The first rung of every training from weights: the last layer is fitted on frozen features.
+
+Fine-tuning then starts from a model that is already good, so that its first steps do not throw the features
+away (Kumar et al., Fine-Tuning can Distort Pretrained Features, ICLR 2022).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from eighteen.core.dataset import Dataset
+from eighteen.core.progress import Progress
+from eighteen.core.recipe import Recipe
+from eighteen.models.family import head_name
+from eighteen.splitting.folds import folds
+from eighteen.tasks import Task
+from eighteen.training.features import FeatureReader
+from eighteen.training.head import Head, Ints, fit_head
+from eighteen.training.resolve import input_spec
+from eighteen.training.resume import Moving
+
+FOLDS = 5
+
+
+def start_from_head(
+    moving: Moving,
+    training: Dataset,
+    task: Task,
+    recipe: Recipe,
+    device: torch.device,
+    progress: Progress,
+) -> str:
+    """Fits the last layer of the network, and of its average, on frozen features; says what came of it."""
+    name = head_name(moving.network)
+    layer = moving.network.get_submodule(name)
+    if not isinstance(layer, nn.Linear):
+        return f"the last layer ({name}) is no linear one: it starts at random"
+    reader = FeatureReader(moving.network, input_spec(recipe), device, recipe.data.max_pixels)
+    plain, mirrored = reader.read(training, progress)
+    flips = recipe.augment.horizontal_flip
+    views = [plain, mirrored] if flips != "auto" and flips > 0 else [plain]
+    targets = task.collate(training).numpy()
+    head = fit_head(views, targets, _folds(training, targets), task.outputs)
+    for network in (moving.network, moving.evaluated):
+        _set_head(network.get_submodule(name), head)
+    seen = f"log loss {head.fold_nll[head.strength]:.3f} on {FOLDS} folds"
+    how = "" if np.isnan(head.fold_nll[head.strength]) else f", {seen}"
+    return f"the last layer was fitted on frozen features (C = {head.strength:.3g}{how})"
+
+
+def _folds(training: Dataset, targets: Ints) -> Ints:
+    """Folds that keep groups and copies together; one fold where some class is too small for two."""
+    smallest = int(np.unique(targets, return_counts=True)[1].min())
+    units = training.table.select("group", "sha256").unique().height
+    if smallest < 2 or units < FOLDS:
+        return np.zeros(len(targets), np.int64)
+    return folds(training, FOLDS)
+
+
+def _set_head(layer: nn.Module, head: Head) -> None:
+    with torch.no_grad():
+        layer.get_parameter("weight").copy_(torch.from_numpy(head.weight))
+        layer.get_parameter("bias").copy_(torch.from_numpy(head.bias))

@@ -1,0 +1,93 @@
+"""The linear head on frozen features, against scikit-learn and by what it must do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+
+from eighteen import audit
+from eighteen.core.inputs import InputSpec
+from eighteen.models.family import build
+from eighteen.training import features as features_module
+from eighteen.training.features import FeatureReader
+from eighteen.training.head import DEFAULT_STRENGTH, STRENGTHS, fit_head
+
+
+def blobs(classes: int, n: int = 120, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(classes)
+    targets = np.arange(n) % classes
+    centres = random.normal(size=(classes, 8)) * 3
+    rows = centres[targets] + random.normal(size=(n, 8)) * spread
+    return (rows * np.linspace(0.1, 5, 8) + 3).astype(np.float32), targets
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_head_equals_scikit_learn_on_standardised_features(classes: int) -> None:
+    rows, targets = blobs(classes)
+    head = fit_head([rows], targets, np.arange(len(rows)) % 4, classes)
+    assert head.strength in STRENGTHS
+    scaled = (rows - rows.mean(0, dtype=np.float64)) / (rows.std(0, dtype=np.float64) + 1e-6)
+    model = LogisticRegression(C=head.strength, max_iter=300, tol=1e-4).fit(scaled, targets)
+    logits = head.logits(rows).astype(np.float64)
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = shifted / shifted.sum(1, keepdims=True)
+    assert np.abs(probabilities - model.predict_proba(scaled)).max() < 2e-3
+
+
+def test_the_strength_is_that_of_the_lowest_loss_on_the_folds() -> None:
+    rows, targets = blobs(3, spread=6.0)
+    head = fit_head([rows], targets, np.arange(len(rows)) % 5, 3)
+    assert set(head.fold_nll) == set(STRENGTHS)
+    assert head.fold_nll[head.strength] == min(head.fold_nll.values())
+
+
+def test_a_second_view_that_is_a_copy_changes_nothing() -> None:
+    rows, targets = blobs(3)
+    folds = np.arange(len(rows)) % 4
+    once, twice = fit_head([rows], targets, folds, 3), fit_head([rows, rows], targets, folds, 3)
+    assert once.strength == twice.strength
+    assert np.abs(once.logits(rows) - twice.logits(rows)).max() < 0.05
+
+
+def test_one_fold_takes_the_default_strength() -> None:
+    rows, targets = blobs(2, n=6)
+    head = fit_head([rows], targets, np.zeros(6, np.int64), 2)
+    assert head.strength == DEFAULT_STRENGTH
+    assert np.isnan(head.fold_nll[DEFAULT_STRENGTH])
+
+
+def test_a_class_without_pictures_is_never_said() -> None:
+    rows, targets = blobs(3)
+    head = fit_head([rows], targets, np.arange(len(rows)) % 4, 5)
+    assert set(head.logits(rows).argmax(1)) <= {0, 1, 2}
+
+
+def test_features_are_those_of_the_network_and_come_from_the_cache_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for k in range(4):
+            pixels = random.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{k}.png")
+    dataset = audit(tmp_path).dataset
+    torch.manual_seed(0)
+    network = build("test_resnet", num_classes=2).eval()
+    inputs = InputSpec(size=32, fit="squash")
+    plain, mirrored = FeatureReader(network, inputs, torch.device("cpu"), 10**6).read(dataset)
+    first = inputs.read(dataset.file(dataset.table["path"][0]))
+    images = torch.from_numpy(inputs.normalised(np.stack([first, first[:, :, ::-1]])))
+    with torch.no_grad():
+        expected = network.forward_head(network.forward_features(images), pre_logits=True)
+    assert np.allclose(plain[0], expected[0], atol=1e-4)
+    assert np.allclose(mirrored[0], expected[1], atol=1e-4)
+
+    monkeypatch.setattr(features_module, "read_batches", lambda *_: pytest.fail("it was read again"))
+    again, _ = FeatureReader(network, inputs, torch.device("cpu"), 10**6).read(dataset)
+    assert (again == plain).all()
