@@ -1,0 +1,144 @@
+"""Images per second of the parts: `python benchmarks/throughput.py decode DATA | augment | step`.
+
+Each figure is the best of some passes, because other programs can only slow one down; what is compared is
+measured in turn in one process, or (`step`) in processes started in turn.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+PASSES = 5
+
+
+def best(work: Callable[[], int]) -> float:
+    """Images a second of the fastest pass, after one to warm up."""
+    rates = []
+    for _ in range(PASSES + 1):
+        start = time.perf_counter()
+        images = work()
+        rates.append(images / (time.perf_counter() - start))
+    return max(rates[1:])
+
+
+def decode(folder: Path, most: int = 400) -> None:
+    """One thread: our decoder, in full and at reduced scale, against Pillow."""
+    from eighteen.core.pixels import decode as ours
+    from eighteen.core.pixels import decode_reduced
+
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))[:most]
+    contents = [path.read_bytes() for path in files]
+
+    def pillow(content: bytes) -> object:
+        return np.asarray(ImageOps.exif_transpose(Image.open(BytesIO(content))).convert("RGB"))
+
+    ways: dict[str, Callable[[bytes], object]] = {
+        "Pillow, upright, RGB": pillow,
+        "eighteen": ours,
+        "eighteen, reduced to 128 px": lambda content: decode_reduced(content, 128),
+    }
+    print(f"| decoding {len(contents)} JPEGs, one thread | images/s |\n|---|---|")
+    for name, way in ways.items():
+        rate = best(lambda way=way: sum(1 for content in contents if way(content) is not None))
+        print(f"| {name} | {rate:.0f} |")
+
+
+def augment() -> None:
+    """One thread: crop, flip, rotation, colour and erasing, against torchvision v2 a picture at a time."""
+    from torchvision.transforms import v2
+
+    from eighteen.augmenting.batch import BatchAugmenter
+    from eighteen.augmenting.draws import image_keys
+    from eighteen.augmenting.settings import AugmentSettings
+
+    torch.set_num_threads(1)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    print("| all augmentations, one thread | eighteen, images/s | torchvision v2, images/s | ratio |")
+    print("|---|---|---|---|")
+    for stored, size, batch in ((32, 32, 256), (256, 224, 32)):
+        pixels = torch.randint(0, 256, (batch, 3, stored, stored), dtype=torch.uint8)
+        settings = AugmentSettings(
+            crop="resized", horizontal_flip=0.5, rotation_degrees=10, erasing=0.25,
+            brightness=0.2, contrast=0.2, saturation=0.2,
+        )  # fmt: skip
+        augmenter = BatchAugmenter(settings, size, mean, std)
+        keys, aspects = image_keys([str(k) for k in range(batch)]), torch.ones(batch)
+        per_image = v2.Compose(
+            [
+                v2.RandomResizedCrop(size, scale=(0.35, 1), antialias=True),
+                v2.RandomHorizontalFlip(),
+                v2.RandomRotation(10, interpolation=v2.InterpolationMode.BILINEAR),
+                v2.ColorJitter(0.2, 0.2, 0.2),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(mean, std),
+                v2.RandomErasing(0.25),
+            ]
+        )
+        ours = best(lambda: len(augmenter(pixels, aspects, keys, 0, 0)))  # noqa: B023 - run at once
+        theirs = best(lambda: len([per_image(picture) for picture in pixels]))  # noqa: B023 - run at once
+        print(f"| {stored} to {size} px | {ours:.0f} | {theirs:.0f} | {ours / theirs:.1f} |")
+
+
+def step() -> None:
+    """ResNet-18 at 224 px, batch 32, a constant batch: plain, and what training makes of it, in turn."""
+    rates: dict[str, list[float]] = {name: [] for name in ("plain", "layout", "bf16", "memory")}
+    for _ in range(3):
+        for name, found in rates.items():
+            command = [sys.executable, __file__, "one-step", name]
+            found.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    words = {
+        "plain": "fp32",
+        "layout": "fp32, channels_last",
+        "bf16": "bf16, channels_last",
+        "memory": "bf16, channels_last, freed memory kept",
+    }
+    print("| ResNet-18 step, 224 px, batch 32 | images/s, median of three | ratio to fp32 |\n|---|---|---|")
+    plain = sorted(rates["plain"])[1]
+    for name, found in rates.items():
+        print(f"| {words[name]} | {sorted(found)[1]:.1f} | {sorted(found)[1] / plain:.2f} |")
+
+
+def one_step(name: str) -> None:
+    from eighteen.models.resnet18 import ResNet18
+    from eighteen.training.memory import keep_freed_memory
+
+    if name == "memory":
+        keep_freed_memory()
+    layout = torch.contiguous_format if name == "plain" else torch.channels_last
+    network = ResNet18(10).to(memory_format=layout)
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, fused=True)
+    images = torch.randn(32, 3, 224, 224).contiguous(memory_format=layout)
+    targets = torch.arange(32) % 10
+
+    def work() -> int:
+        with torch.autocast("cpu", torch.bfloat16, enabled=name in ("bf16", "memory")):
+            loss = torch.nn.functional.cross_entropy(network(images).float(), targets)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        return len(images)
+
+    print(best(work))
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["decode", folder]:
+            decode(Path(folder))
+        case ["augment"]:
+            augment()
+        case ["step"]:
+            step()
+        case ["one-step", name]:
+            one_step(name)
+        case _:
+            sys.exit(__doc__)
