@@ -10,6 +10,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+# One thread a worker: two workers with two OpenMP threads each slow each other far more than twofold.
+# This must be set before anything imports torch or numpy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]

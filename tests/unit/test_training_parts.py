@@ -17,6 +17,7 @@ from torch import nn
 from eighteen.augmenting.batch import BatchAugmenter
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core.recipe import OptimizerSection, Recipe, ScheduleSection
+from eighteen.models.family import build
 from eighteen.training.averaging import WeightAverage
 from eighteen.training.batches import TrainBatches, batch_slices
 from eighteen.training.budget import MIN_EPOCHS, fit_to_budget
@@ -176,7 +177,7 @@ KINDS = {
 
 @pytest.mark.parametrize("name", KINDS)
 def test_optimizers_are_what_they_are_called(name: Any) -> None:
-    settings = OptimizerSection(name=name, lr=0.1, momentum=0.8, weight_decay=0.3)
+    settings = OptimizerSection(name=name, lr=0.1, momentum=0.8, weight_decay=0.3, layer_decay=1.0)
     optimizer = make_optimizer(Net(), settings)
     assert type(optimizer).__name__.lower().startswith(name if name in ("adamw", "rmsprop") else "sgd")
     for group in optimizer.param_groups:
@@ -191,7 +192,9 @@ def test_nesterov_steps_as_torch_does() -> None:
     torch.manual_seed(0)
     mine, theirs = Net(), Net()
     theirs.load_state_dict(mine.state_dict())
-    ours = make_optimizer(mine, OptimizerSection(name="nesterov", lr=0.1, momentum=0.9, weight_decay=0.0))
+    ours = make_optimizer(
+        mine, OptimizerSection(name="nesterov", lr=0.1, momentum=0.9, weight_decay=0.0, layer_decay=1.0)
+    )
     reference = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, nesterov=True)
     for network, optimizer in ((mine, ours), (theirs, reference)):
         for step in range(3):
@@ -223,10 +226,23 @@ def test_the_average_follows_its_formula_and_keeps_off_the_network() -> None:
 
 def test_what_is_evaluated_is_the_average_where_there_is_one() -> None:
     network = Net()
-    optimizer = make_optimizer(network, OptimizerSection(name="sgd", lr=0.1, weight_decay=0.0))
+    optimizer = make_optimizer(
+        network, OptimizerSection(name="sgd", lr=0.1, weight_decay=0.0, layer_decay=1.0)
+    )
     average = WeightAverage(network, 0.5)
     assert Moving(network, optimizer, average).evaluated is average.network
     assert Moving(network, optimizer, None).evaluated is network
+
+
+def test_lower_layers_learn_at_their_share_of_the_rate() -> None:
+    settings = OptimizerSection(name="sgd", lr=0.1, weight_decay=0.0, layer_decay=0.5)
+    optimizer = make_optimizer(build("test_resnet", num_classes=2), settings)
+    set_rate(optimizer, 0.08)
+    rates = {id(value): group["lr"] for group in optimizer.param_groups for value in group["params"]}
+    found = sorted(set(rates.values()), reverse=True)
+    assert found[0] == 0.08
+    assert all(high == pytest.approx(2 * low) for high, low in pairwise(found))
+    assert len(found) > 2
 
 
 # Budget

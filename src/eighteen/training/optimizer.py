@@ -23,7 +23,8 @@ _FACTORY_NAMES = {
 
 def make_optimizer(network: nn.Module, settings: OptimizerSection) -> Optimizer:
     """The optimizer of a resolved recipe over the network's trainable parameters."""
-    assert settings.name != "auto" and settings.lr != "auto" and settings.weight_decay != "auto"
+    assert settings.name != "auto" and settings.lr != "auto"
+    assert settings.weight_decay != "auto" and settings.layer_decay != "auto"
     # One pass over each tensor instead of one an operation; RMSprop has no fused form.
     extra: dict[str, Any] = {"foreach": True} if settings.name == "rmsprop" else {"fused": True}
     if settings.name == "adamw":
