@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from eighteen.auditing import Audit
 from eighteen.auditing import audit as audit_dataset
+from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import DatasetError, GateError, RunError
@@ -168,34 +169,37 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
 
 
 def evaluate(
-    run: PathLike | Run, split: str = "val", data: PathLike | None = None, progress: Progress = silent
+    run: PathLike | Run, split: str | None = None, data: PathLike | None = None, progress: Progress = silent
 ) -> Evaluation:
     """Scores a split of a run's data set, or other data, and stores predictions and measures in the run.
 
     Args:
         run: the run.
-        split: "train", "val" or "test"; opening the test split is written into its ledger. With `data`, the
-            split of that data if it has splits and one is named, else all of it.
+        split: "train", "val" or "test"; opening the test split is written into its ledger. None is "val", or
+            with `data` all of it.
         data: other pictures with labels.
 
     Raises:
         DatasetError: the split is empty, or labels are unknown to the model.
     """
-    from eighteen.evaluating.evaluate import evaluate_dataset
+    from eighteen.evaluating.evaluate import evaluate_dataset, trained_on
 
     run = run if isinstance(run, Run) else Run.open(run)
-    if split not in (*SPLITS, "all"):
+    if split not in (*SPLITS, None):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
     recipe = run.recipe
     predictor = _opened(run.path, recipe.training.device, progress)
     if data is not None:
         dataset, name = _other_data(data, split, recipe), "data"
+        if warning := trained_on(scan(dataset, max_pixels=recipe.data.max_pixels), run.dataset):
+            progress("warning", 0, 0, warning)
     else:
-        dataset, name = run.dataset.subset(split), split
+        name = split or "val"
+        dataset = run.dataset.subset(name)
         if not len(dataset):
             counts = ", ".join(f"{key} {value}" for key, value in run.dataset.split_counts.items())
-            raise DatasetError(f"the run's data set has no '{split}' pictures ({counts})")
-        if split == "test":
+            raise DatasetError(f"the run's data set has no '{name}' pictures ({counts})")
+        if name == "test":
             run.save_ledger(record_opening(dataset, run.path, "evaluate"))
     result = evaluate_dataset(predictor, dataset, name, recipe, run.dataset.class_counts("train"), progress)
     run.save_predictions(name, result.predictions)
@@ -306,11 +310,6 @@ def require_open(found: Audit) -> None:
         raise GateError(f"training is blocked: {lines}. To train all the same: {names}")
 
 
-def recipe_of(name: str | None = None, settings: Iterable[str] = ()) -> Recipe:
-    """A recipe by name or file, with `section.key=value` settings; see `eighteen.core.config`."""
-    return load_recipe(name, settings)
-
-
 def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
     from eighteen.training import fitting
 
@@ -338,9 +337,9 @@ def _opened(run: PathLike, device: str, progress: Progress) -> Predictor:
     return predictor
 
 
-def _other_data(data: PathLike, split: str, recipe: Recipe) -> Dataset:
-    dataset = audit_dataset(read(data, recipe), max_pixels=recipe.data.max_pixels).dataset
-    chosen = dataset.subset(split) if dataset.has_splits and split in SPLITS else dataset
+def _other_data(data: PathLike, split: str | None, recipe: Recipe) -> Dataset:
+    dataset = read(data, recipe)
+    chosen = dataset if split is None else dataset.subset(split)
     if not len(chosen):
         raise DatasetError(f"{data} has no '{split}' pictures; name another split with --split")
     return chosen

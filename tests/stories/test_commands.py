@@ -270,11 +270,21 @@ def test_evaluate_other_data(copies: tuple[Run, Run], paint: Any, eighteen: Any,
     said = eighteen("evaluate", copies[0].path, "--data", other, "--json")
     assert said.code == 0, said.err
     assert said.json["measures"]["data"]["accuracy"]["n"] == 8
+    counts = said.json["counts"]["evaluated"]["data"]
+    assert counts == {"expected": 9, "scored": 8, "unreadable": 1}
     unknown = paint(tmp_path / "unknown", {"red": 3, "violet": 3})
     refused = eighteen("evaluate", copies[0].path, "--data", unknown, "--json")
     assert (refused.code, refused.out) == (1, "")
     assert "violet" in refused.err
     assert "blue, green, red" in refused.err
+
+
+def test_evaluate_names_pictures_that_it_was_trained_on(
+    copies: tuple[Run, Run], trained: Run, eighteen: Any
+) -> None:
+    said = eighteen("evaluate", copies[0].path, "--data", trained.dataset.root)
+    counts = trained.dataset.split_counts
+    assert f"{counts['train'] + counts['val']} of these {sum(counts.values())} pictures" in said.err
 
 
 def test_evaluate_refuses(copies: tuple[Run, Run], eighteen: Any, tmp_path: Path) -> None:

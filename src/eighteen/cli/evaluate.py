@@ -14,9 +14,11 @@ from eighteen.cli import _options as opt
 def command(
     run: opt.RunPath,
     split: Annotated[
-        str,
-        typer.Option(help="train, val or test; opening the test split is written down."),
-    ] = "val",
+        str | None,
+        typer.Option(
+            help="train, val (the default; with --data, all of it) or test, whose opening is written down."
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Other pictures with labels.")] = None,
     as_json: opt.AsJson = False,
 ) -> None:

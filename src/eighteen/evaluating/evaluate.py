@@ -76,3 +76,20 @@ def evaluate_dataset(
     task = make(dataset.task, predictor.class_names, recipe.loss, training_counts)
     measures, details = task.measures(predictions, name, settings.confidence, settings.resamples)
     return Evaluation(name, predictions, measures, details)
+
+
+def trained_on(dataset: Dataset, known: Dataset) -> str:
+    """A sentence about pictures that the model was trained on or picked by; "" where there are none.
+
+    Args:
+        dataset: pictures to score, scanned.
+        known: the data set of the run.
+    """
+    seen = set(known.table.filter(known.table["split"] != "test")["sha256"]) - {""}
+    overlap = int(dataset.table["sha256"].is_in(list(seen)).sum())
+    if not overlap:
+        return ""
+    return (
+        f"{overlap} of these {len(dataset)} pictures are files of the run's training or validation: "
+        f"scores on them are too good"
+    )
