@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 from eighteen import Predictor, audit, train
-from eighteen.api import recipe_of
+from eighteen.core.config import load_recipe
 from eighteen.sample import CUT, write_digits
 
 
 def main(folder: Path, settings: list[str]) -> None:
     digits = write_digits(folder / "digits")
-    recipe = recipe_of("demo", settings)
+    recipe = load_recipe("demo", settings)
 
     for finding in audit(digits, recipe).findings:
         print(f"{finding.severity}: {finding.message}")
