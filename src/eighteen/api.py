@@ -151,7 +151,7 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
         data: where the pictures lie now, if they have moved.
 
     Raises:
-        RunError: the run cannot be resumed, or `data` has other classes.
+        RunError: the run cannot be resumed, or `data` has other classes or other pictures.
     """
     from eighteen.training import fitting
 
@@ -164,6 +164,8 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
         elsewhere = read(data, opened.recipe)
         fitting.check_same_classes(opened, elsewhere)
         dataset = fitting.moved(dataset, elsewhere.root)
+        scanned = scan(dataset, max_pixels=opened.recipe.data.max_pixels, progress=progress)
+        fitting.check_same_pictures(opened, dataset, scanned)
         opened.save_dataset(dataset)
     return _finish(opened, dataset, progress)
 
@@ -228,18 +230,16 @@ def predict(
 
     Raises:
         RunError: there is no trained model at `run`, or `out` exists or names no known format.
+        TypeError: `sources` is one path instead of a list of them.
     """
-    from eighteen.inference.files import PredictedFiles, check_table_path, expand, write_table
+    if isinstance(sources, str | Path):
+        raise TypeError("predict takes several files or folders; for one, give a list: predict(run, [path])")
+    from eighteen.inference.files import check_table_path, predict_files, write_table
 
     if out is not None:
         check_table_path(Path(out))
     predictor = _opened(run, device, progress)
-    paths = expand(Path(source) for source in sources)
-    result = PredictedFiles(
-        tuple(map(str, paths)),
-        tuple(predictor.predict(paths, progress=progress)),
-        predictor.class_names,
-    )
+    result = predict_files(predictor, map(Path, sources), progress)
     if out is not None:
         write_table(Path(out), result)
     return result

@@ -156,6 +156,31 @@ def test_pictures_that_have_moved(
     assert run.info["state"] == "complete"
 
 
+def test_other_pictures_under_the_same_names_are_no_resuming(
+    pictures: Path, small: Any, acting_at: Any, tmp_path: Path
+) -> None:
+    here = Path(shutil.copytree(pictures, tmp_path / "here"))
+    with pytest.raises(Interrupted):
+        train(here, tmp_path / "run", small(**{"training.epochs": EPOCHS}), acting_at(interrupt, 4))
+    there = Path(shutil.copytree(here, tmp_path / "there"))
+    first, second, *_ = sorted(there.rglob("*.png"))
+    shutil.copy(first, second)
+    stored = Run.open(tmp_path / "run").dataset.root
+    with pytest.raises(RunError, match=r"^1 of \d+ pictures .* no resuming\. Start a new run"):
+        resume(tmp_path / "run", there)
+    assert Run.open(tmp_path / "run").dataset.root == stored
+
+
+def test_an_interruption_tells_the_epochs_that_are_done(
+    pictures: Path, small: Any, acting_at: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted) as stopped:
+        train(pictures, tmp_path / "run", small(**{"training.epochs": EPOCHS}), acting_at(interrupt, 4))
+    done = len(Run.open(tmp_path / "run").history)
+    assert done > 0
+    assert f"after {done} epochs" in str(stopped.value)
+
+
 def test_classes_that_were_accepted_as_lost_do_not_stand_in_the_way(
     paint: Any, small: Any, acting_at: Any, tmp_path: Path
 ) -> None:

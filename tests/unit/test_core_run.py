@@ -124,3 +124,28 @@ def test_what_is_no_run_is_refused(info: object) -> None:
 def test_newer_versions_are_refused() -> None:
     with pytest.raises(RunError, match="newer eighteen"):
         upgraded({"format": "eighteen-run", "version": VERSION + 1}, Path("x"))
+
+
+@pytest.mark.parametrize("name", ["recipe", "inputs", "dataset", "audit", "environment", "measures"])
+@pytest.mark.parametrize("text", ["null", '"x"', "[1]", "7"])
+def test_a_file_with_something_else_in_it_is_damage_not_a_crash(name: str, text: str, run: Run) -> None:
+    (run.path / f"{name}.json").write_text(text)
+    attribute = {"audit": "findings"}.get(name, name)
+    with pytest.raises(RunError, match=f"{name}.json is damaged"):
+        getattr(run, attribute)
+
+
+def test_a_run_without_its_state_is_damaged() -> None:
+    with pytest.raises(RunError, match=r"run\.json is damaged \(without state, stages, events\)"):
+        upgraded({"format": "eighteen-run", "version": VERSION}, Path("x"))
+
+
+def test_resuming_is_advised_only_for_runs(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="--resume"):
+        require_absent(run.path)
+    with pytest.raises(RunError) as refused:
+        require_absent(tmp_path / "file")
+    assert "--resume" not in str(refused.value)
+    with pytest.raises(RunError, match="not valid UTF-8"):
+        require_absent(tmp_path / "caf\udce9")

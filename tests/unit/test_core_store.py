@@ -39,7 +39,7 @@ def test_json_is_sorted_utf8_and_without_nan(tmp_path: Path) -> None:
     assert not leftovers(tmp_path)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_write_that_fails_leaves_the_old_file_and_says_all(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +58,58 @@ def test_a_write_that_fails_leaves_the_old_file_and_says_all(
         assert words in str(refused.value)
     assert path.read_bytes() == b"old"
     assert not leftovers(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_not_called_full(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="Not a directory") as refused:
+        store.make_folder(tmp_path / "file" / "below")
+    assert "room" not in str(refused.value)
+
+
+def test_a_folder_that_came_into_being_meanwhile_is_kept(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RunError, match="came into being meanwhile"),
+        store.new_folder(tmp_path / "run") as staging,
+    ):
+        (staging / "mine").touch()
+        (tmp_path / "run").mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize("text", ["null", "[]", '"x"', "{}", '{"a": 1}'])
+def test_an_object_without_its_keys_is_damaged(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(RunError, match=r"a\.json is damaged"):
+        store.read_object(path, "a", "b")
+    path.write_text('{"a": 1, "b": 2}')
+    assert store.read_object(path, "a", "b") == {"a": 1, "b": 2}
+
+
+def test_what_is_no_file_is_refused_by_every_reader(tmp_path: Path) -> None:
+    for read in (
+        store.read_json,
+        store.read_lines,
+        store.read_table,
+        store.read_arrays,
+        store.read_tensors,
+        store.read_tensor_notes,
+    ):
+        with pytest.raises(RunError):
+            read(tmp_path)
+
+
+def test_lines_end_only_at_line_feeds(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"run": "a\u2028b\x85c"}, {"run": "d"}]
+    for row in rows:
+        store.append_line(path, row)
+    assert store.read_lines(path) == rows
+    path.write_text('{"a": 1}\n[]\n')
+    with pytest.raises(RunError, match="line 2: no JSON object"):
+        store.read_lines(path)
 
 
 def test_an_interruption_while_writing_leaves_no_half_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import RunError, TrainingError, UnreadableImage
 from eighteen.core.inputs import InputSpec
 from eighteen.inference.devices import choose_device
-from eighteen.inference.files import PredictedFiles, check_table_path, expand, write_table
+from eighteen.inference.files import PredictedFiles, check_table_path, expand, predict_files, write_table
 from eighteen.inference.predictor import Prediction, Predictor
 from eighteen.inference.reading import read_batches
 from eighteen.inference.scoring import Scorer, evaluating
@@ -176,8 +177,23 @@ def test_the_table_of_predictions(tmp_path: Path) -> None:
 
 
 def test_folders_are_expanded_and_files_kept(files: list[Path], tmp_path: Path) -> None:
-    assert expand([files[2], tmp_path]) == [files[2], *files]
-    assert expand([tmp_path / "none.png"]) == [tmp_path / "none.png"]
+    assert expand([files[2], tmp_path]) == ([files[2], *files], [])
+    assert expand([tmp_path / "none.png"]) == ([tmp_path / "none.png"], [])
+
+
+def test_entries_that_cannot_be_opened_are_named_not_missing(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(files[0].read_bytes())
+    found, left_out = expand([tmp_path])
+    assert found == files
+    assert [(Path(item.path).name, item.reason[:11]) for item in left_out] == [
+        ("caf\\xe9.png", "its name is"),
+        ("gone.png", "broken link"),
+    ]
+    predictor = Predictor(lambda pixels: np.zeros((len(pixels), 2), np.float32), INPUTS, ("a", "b"))
+    table = predict_files(predictor, [tmp_path, tmp_path / os.fsdecode(b"caf\xe9.png")]).to_table()
+    assert table["path"].to_list()[-3:] == [str(tmp_path / "caf\\xe9.png"), *(i.path for i in left_out)]
+    assert [bool(error) for error in table["error"]][-3:] == [False, True, True]
 
 
 def test_devices() -> None:
@@ -191,3 +207,12 @@ def test_devices() -> None:
     with pytest.raises(TrainingError, match="is no device; use auto, cpu"):
         choose_device("gpu")
     assert choose_device("meta")[0].type == "cpu"
+
+
+def test_one_picture_is_not_taken_for_a_list_of_them() -> None:
+    predictor = Predictor(lambda pixels: np.zeros((len(pixels), 2), np.float32), INPUTS, ("a", "b"))
+    picture = np.zeros((4, 5, 3), np.uint8)
+    for source in ("cat.png", Path("cat.png"), b"\x89PNG", picture):
+        with pytest.raises(TypeError, match="give a list"):
+            predictor.predict(source)  # type: ignore[arg-type]
+    assert len(predictor.predict(picture[None])) == 1

@@ -48,6 +48,12 @@ def test_layouts_are_asked_in_a_stated_order() -> None:
     assert [module.__name__.rpartition(".")[2] for module in layouts()] == ["idx", "table", "folders"]
 
 
+def test_a_root_whose_name_is_no_text_is_refused(plant: Plant, tmp_path: Path) -> None:
+    plant("cat/1.jpg", "dog/1.jpg").rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(DatasetError, match="not valid UTF-8"):
+        read(tmp_path / os.fsdecode(b"caf\xe9"))
+
+
 def test_plain_class_folders(plant: Plant) -> None:
     dataset = read(plant("cat/2.jpg", "cat/10.jpg", "dog/1.jpg"))
     assert dataset.ids == ["cat/2.jpg", "cat/10.jpg", "dog/1.jpg"]

@@ -453,3 +453,11 @@ def test_many_rows_that_need_guessing_are_quick(tmp_path: Path) -> None:
     assert time.process_time() - start < 20
     assert len(dataset) == 6000
     assert finding(dataset, "resolved_paths").message.startswith("60000 paths")
+
+
+def test_pictures_inside_a_parquet_file_are_told_by_their_size(tmp_path: Path) -> None:
+    rows = [{"image": {"bytes": b"\x89PNG" * 99, "path": f"{n}.png"}, "label": n % 2} for n in range(4)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DatasetError, match="<396 bytes>") as refused:
+        read(tmp_path / "t.parquet")
+    assert "PNG" not in str(refused.value)

@@ -23,7 +23,7 @@ def upgraded(info: Any, folder: Path) -> dict[str, Any]:
     """The content of `run.json` as this version knows it.
 
     Raises:
-        RunError: it is none of ours, or was written by a newer version.
+        RunError: it is none of ours, is damaged, or was written by a newer version.
     """
     if not isinstance(info, dict) or info.get("format") != FORMAT or not isinstance(info.get("version"), int):
         raise RunError(f"{folder} is no run folder of eighteen (run.json says {str(info)[:80]})")
@@ -35,4 +35,7 @@ def upgraded(info: Any, folder: Path) -> dict[str, Any]:
         )
     for step in range(version, VERSION):
         info = STEPS[step](info)
+    missing = [key for key in ("state", "stages", "events") if key not in info]
+    if missing:
+        raise RunError(f"{folder}/run.json is damaged (without {', '.join(missing)}); restore it")
     return dict(info)

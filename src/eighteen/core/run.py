@@ -98,25 +98,25 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        return recipe_from_json(store.read_json(self.path / "recipe.json")["recipe"])
+        return recipe_from_json(store.read_object(self.path / "recipe.json", "recipe")["recipe"])
 
     @property
     def reasons(self) -> dict[str, str]:
         """Why the program chose what it chose, by setting."""
-        return dict(store.read_json(self.path / "recipe.json")["reasons"])
+        return dict(store.read_object(self.path / "recipe.json", "reasons")["reasons"])
 
     @property
     def inputs(self) -> InputSpec:
-        return InputSpec.from_json(store.read_json(self.path / "inputs.json"))
+        return InputSpec.from_json(store.read_object(self.path / "inputs.json"))
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return tuple(store.read_json(self.path / "dataset.json")["class_names"])
+        return tuple(store.read_object(self.path / "dataset.json", "class_names")["class_names"])
 
     @property
     def dataset(self) -> Dataset:
         """The data set as it was trained on, with splits; its root is where it lay then."""
-        about = store.read_json(self.path / "dataset.json")
+        about = store.read_object(self.path / "dataset.json", "class_names", "root", "task", "skipped")
         return Dataset(
             table=store.read_table(self.path / "dataset.parquet"),
             class_names=tuple(about["class_names"]),
@@ -127,15 +127,19 @@ class Run:
 
     @property
     def counts(self) -> dict[str, Any]:
-        return dict(store.read_json(self.path / "dataset.json")["counts"])
+        return dict(store.read_object(self.path / "dataset.json", "counts")["counts"])
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        return tuple(map(Finding.from_json, store.read_json(self.path / "audit.json")))
+        path = self.path / "audit.json"
+        try:
+            return tuple(map(Finding.from_json, store.read_json(path)))
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged (no list of findings); restore it") from error
 
     @property
     def environment(self) -> dict[str, Any]:
-        return dict(store.read_json(self.path / "environment.json"))
+        return store.read_object(self.path / "environment.json")
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -145,8 +149,7 @@ class Run:
     @property
     def measures(self) -> dict[str, dict[str, Measure]]:
         """Measures by split and name; empty before the first evaluation."""
-        path = self.path / "measures.json"
-        splits = store.read_json(path)["splits"] if path.exists() else {}
+        splits = self._measured["splits"]
         return {
             split: {name: Measure.from_json(row, split) for name, row in rows.items()}
             for split, rows in splits.items()
@@ -155,8 +158,14 @@ class Run:
     @property
     def details(self) -> dict[str, Any]:
         """Per-class measures, confusion matrix and sentences by split."""
+        return dict(self._measured["details"])
+
+    @property
+    def _measured(self) -> dict[str, Any]:
         path = self.path / "measures.json"
-        return dict(store.read_json(path)["details"]) if path.exists() else {}
+        if not path.exists():
+            return {"splits": {}, "details": {}}
+        return store.read_object(path, "splits", "details")
 
     @property
     def predicted_splits(self) -> tuple[str, ...]:
@@ -166,7 +175,7 @@ class Run:
     def predictions(self, split: str) -> Predictions:
         """Stored predictions of a split."""
         folder = self.path / "predictions"
-        about = store.read_json(folder / f"{split}.json")
+        about = store.read_object(folder / f"{split}.json", "class_names", "expected", "unreadable")
         return Predictions(
             rows=store.read_table(folder / f"{split}.parquet"),
             arrays=store.read_arrays(folder / f"{split}.safetensors"),
@@ -273,11 +282,10 @@ class Run:
 
     def save_measures(self, split: str, measures: Mapping[str, Measure], details: Mapping[str, Any]) -> None:
         """Adds the measures of one split to those of the others."""
-        path = self.path / "measures.json"
-        stored = store.read_json(path) if path.exists() else {"splits": {}, "details": {}}
+        stored = self._measured
         stored["splits"][split] = {name: measure.to_json() for name, measure in measures.items()}
         stored["details"][split] = dict(details)
-        store.write_json(path, stored)
+        store.write_json(self.path / "measures.json", stored)
 
     def save_ledger(self, openings: Iterable[Mapping[str, Any]]) -> None:
         store.write_lines(self.path / "test_ledger.jsonl", openings)
@@ -319,10 +327,13 @@ def require_absent(path: Path) -> None:
     """Refuses an output that exists, before any work is done.
 
     Raises:
-        RunError: naming the path and what to do.
+        RunError: naming the path and what to do; also for a name that no file of a run could hold.
     """
-    if path.exists():
-        raise RunError(
-            f"{path} exists already and is never overwritten; choose another --out, "
-            f"or go on with it: --resume {path}"
-        )
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RunError(f"{str(path)!a}: the name is not valid UTF-8; choose another --out") from error
+    if os.path.lexists(path):
+        is_run = (path / "run.json").is_file()
+        go_on = f", or go on with it: --resume {path}" if is_run else ""
+        raise RunError(f"{path} exists already and is never overwritten; choose another --out{go_on}")

@@ -7,6 +7,7 @@ JSON is UTF-8 with sorted keys and without NaN. Tensors are safetensors. Nothing
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -20,11 +21,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save as arrays_to_bytes
 
 from eighteen.core.errors import RunError
+
+_NOT_ABOUT_SPACE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG}
+)
+"""Errors of writing that more room on the disk does not mend."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -103,6 +109,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     make_folder(staging)
     try:
         yield staging
+        if os.path.lexists(path):
+            raise RunError(f"{path} came into being meanwhile and is never overwritten; choose another name")
         staging.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -130,17 +138,45 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path} is missing; is {path.parent} a run folder of eighteen?") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RunError(f"{path} is damaged ({error}); restore it or make the run anew") from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}); restore it") from error
+
+
+def read_object(path: Path, *keys: str) -> dict[str, Any]:
+    """Reads a JSON file that holds one object with (at least) these keys.
+
+    Raises:
+        RunError: the file is missing or damaged, or holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise RunError(
+            f"{path} is damaged (a JSON {type(value).__name__} instead of an object); "
+            f"restore it or make the run anew"
+        )
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise RunError(f"{path} is damaged (without {', '.join(missing)}); restore it or make the run anew")
+    return value
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Reads a JSON-lines file; a last line cut by a crash is left out."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}); restore it") from error
+    # Not splitlines: JSON leaves U+2028 and the like as they are inside a string.
+    lines = text.removesuffix("\n").split("\n") if text else []
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise RunError(f"{path}, line {number}: no JSON object; restore the file or delete the line")
+            rows.append(row)
         except json.JSONDecodeError as error:
             if number == len(lines):
                 break
@@ -171,7 +207,21 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     _check_tensor_file(path)
     try:
         return dict(load_arrays(path))
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is incomplete or damaged ({error})") from error
+
+
+def read_tensor_notes(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; no tensor is read.
+
+    Raises:
+        RunError: the file is missing, empty, cut or no safetensors file.
+    """
+    _check_tensor_file(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is incomplete or damaged ({error})") from error
 
 
@@ -186,7 +236,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     _check_tensor_file(path)
     try:
         return dict(load_file(path, device="cpu"))
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is incomplete or damaged ({error})") from error
 
 
@@ -243,6 +293,8 @@ def _sync_folder(folder: Path) -> None:
 
 def _storage_error(path: Path, needed: int, error: Exception) -> RunError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.errno in _NOT_ABOUT_SPACE:
+        return RunError(f"cannot write {path}: {reason}. What was saved before is whole; name another place")
     return RunError(
         f"cannot write {path}: {reason} (needed about {needed:,} bytes, free {free_bytes(path):,}). "
         f"What was saved before is whole; make room and resume the run"

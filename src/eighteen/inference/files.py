@@ -15,10 +15,12 @@ from typing import Any
 import polars as pl
 
 from eighteen.core import store
+from eighteen.core.dataset import Skipped
 from eighteen.core.errors import RunError
+from eighteen.core.progress import Progress, silent
 from eighteen.core.run import require_absent
-from eighteen.inference.predictor import Prediction
-from eighteen.reading import pictures_below
+from eighteen.inference.predictor import Prediction, Predictor
+from eighteen.reading import pictures_below, printable
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,35 @@ class PredictedFiles:
         return {"classes": list(self.class_names), "predictions": self.to_table().to_dicts()}
 
 
-def expand(sources: Iterable[Path]) -> list[Path]:
-    """Files as they are, folders as the pictures below them, in natural order."""
+def predict_files(
+    predictor: Predictor, sources: Iterable[Path], progress: Progress = silent
+) -> PredictedFiles:
+    """What a model says about files, and the pictures in folders; what cannot be read is a row too."""
+    paths, left_out = expand(sources)
+    answers = predictor.predict(paths, progress=progress)
+    return PredictedFiles(
+        (*(printable(str(path)) for path in paths), *(item.path for item in left_out)),
+        (*answers, *(Prediction("", 0.0, (), item.reason) for item in left_out)),
+        predictor.class_names,
+    )
+
+
+def expand(sources: Iterable[Path]) -> tuple[list[Path], list[Skipped]]:
+    """Files as they are, folders as the pictures below them, in natural order; and what cannot be read there.
+
+    The second list names entries of the folders that look like pictures and are none that can be opened, such
+    as broken links: each becomes a row with its error.
+    """
     files: list[Path] = []
+    left_out: list[Skipped] = []
     for source in sources:
-        files.extend(pictures_below(source) if source.is_dir() else [source])
-    return files
+        if source.is_dir():
+            pictures, skipped = pictures_below(source)
+            files.extend(pictures)
+            left_out.extend(skipped)
+        else:
+            files.append(source)
+    return files, left_out
 
 
 def check_table_path(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Self
 
 import numpy as np
@@ -95,7 +95,14 @@ class Predictor:
 
         Returns:
             A `Prediction` each; one that cannot be read carries its `error`.
+
+        Raises:
+            TypeError: one picture instead of a list: its letters or rows would be taken for pictures.
         """
+        if isinstance(sources, str | bytes | PurePath) or (
+            isinstance(sources, np.ndarray) and sources.ndim < 4
+        ):
+            raise TypeError("predict takes several pictures; for one, give a list: predict([picture])")
         items: list[Item] = [
             (source if isinstance(source, bytes | np.ndarray) else Path(source), -1) for source in sources
         ]

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import ModuleType
 
 from eighteen.core import plugins
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import Dataset, Skipped
 from eighteen.core.errors import DatasetError
 from eighteen.reading._hints import accepted_layouts
+from eighteen.reading._names import is_utf8, printable
 from eighteen.reading._walk import walk
 from eighteen.reading.options import ReadOptions
 
-__all__ = ["ReadOptions", "layouts", "pictures_below", "read"]
+__all__ = ["ReadOptions", "layouts", "pictures_below", "printable", "read"]
 
 
 def read(path: str | os.PathLike[str], options: ReadOptions = ReadOptions()) -> Dataset:  # noqa: B008 - frozen
@@ -40,6 +41,11 @@ def read(path: str | os.PathLike[str], options: ReadOptions = ReadOptions()) -> 
     place = Path(path)
     if not _exists(place):
         raise DatasetError(_missing(place))
+    if not is_utf8(os.path.realpath(place)):
+        raise DatasetError(
+            f"{printable(os.path.realpath(place))}: the name is not valid UTF-8, so it cannot be written "
+            "down; rename the folder"
+        )
     for layout in layouts():
         if layout.recognises(place, options):
             dataset: Dataset = layout.read(place, options)
@@ -69,6 +75,18 @@ def _exists(place: Path) -> bool:
     return os.path.exists(place)  # noqa: PTH110 - Path.exists raises for these
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """Files below a folder that may be pictures, in natural order; clutter and texts are left out."""
-    return [folder / path for path in walk(folder).pictures]
+def pictures_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
+    """Files below a folder that may be pictures, and what looks like some and cannot be used, with reasons.
+
+    Both are in natural order; clutter and texts are left out.
+    """
+    found = walk(folder)
+    outside = set(found.outside)
+    skipped = [
+        Skipped(
+            printable(str(folder / item.path)),
+            "a link that leads out of the folder; name its target" if item.path in outside else item.reason,
+        )
+        for item in found.skipped
+    ]
+    return [folder / path for path in found.pictures], skipped

@@ -160,8 +160,11 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return printable(str(value))
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
     if isinstance(value, (list, dict)):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+        return printable(json.dumps(value, ensure_ascii=False, default=_inner_text))
+    return _inner_text(value)
+
+
+def _inner_text(value: object) -> str:
+    """Bytes by their number, so that no message prints a whole picture; dates and the like as they are."""
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safetensors import safe_open
-
+from eighteen.core import store
 from eighteen.core.run import Run
 
 
@@ -110,5 +109,4 @@ def _chosen_epoch(run: Run) -> int:
     """The epoch that training wrote into the metadata of the weights."""
     if not run.weights_path.is_file():
         return 0
-    with safe_open(run.weights_path, framework="numpy") as file:
-        return int((file.metadata() or {}).get("epoch", 0))
+    return int(store.read_tensor_notes(run.weights_path).get("epoch", 0))

@@ -115,7 +115,8 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             position = train_epochs(moving, position, around)
         except Interrupted as error:
             run.set_state("interrupted")
-            message = f"{error} after {position.epoch} epochs; go on with: eighteen train --resume {run.path}"
+            done = len(run.history)
+            message = f"{error} after {done} epochs; go on with: eighteen train --resume {run.path}"
             raise Interrupted(message, error.exit_code) from error
         except TrainingError as error:
             run.add_event(str(error))
@@ -219,7 +220,9 @@ def moved(dataset: Dataset, root: Path) -> Dataset:
         RunError: its files are not there.
     """
     if not root.is_dir():
-        raise RunError(f"the pictures are not at {root}; name where they are with --data")
+        raise RunError(
+            f"the pictures are not at {root}; name where they are: eighteen train DATA --resume RUN"
+        )
     return replace(dataset, root=root)
 
 
@@ -235,6 +238,37 @@ def check_same_classes(run: Run, dataset: Dataset) -> None:
     if ours != theirs:
         raise RunError(
             f"{run.path} was trained on {len(ours)} classes ({', '.join(ours)}), the data has {len(theirs)} "
-            f"({', '.join(theirs)}): that is no resuming. Start a new run from these weights with "
-            f"eighteen train DATA --weights {run.weights_path} --out OTHER"
+            f"({', '.join(theirs)}): that is no resuming. {_start_anew(run)}"
         )
+
+
+def check_same_pictures(run: Run, known: Dataset, found: Dataset) -> None:
+    """Lets a run go on only with the pictures that it began with: others would not end with the same weights.
+
+    Args:
+        run: the run.
+        known: its data set.
+        found: the same rows, scanned where they are now.
+
+    Raises:
+        RunError: naming the pictures that are gone or have another content.
+    """
+    now = dict(found.table.select("id", "sha256").iter_rows())
+    others = [key for key, digest in known.table.select("id", "sha256").iter_rows() if now.get(key) != digest]
+    if others:
+        raise RunError(
+            f"{len(others)} of {len(known)} pictures at {found.root} are gone or not those that {run.path} "
+            f"began with ({name_some(others, 3)}): that is no resuming. {_start_anew(run)}"
+        )
+
+
+def _start_anew(run: Run) -> str:
+    if not run.weights_path.is_file():
+        return (
+            f"Start a new run with eighteen train DATA --out OTHER; once {run.path} is finished, "
+            f"--weights {run.weights_path} lets it begin with these weights"
+        )
+    return (
+        "Start a new run from these weights with "
+        f"eighteen train DATA --weights {run.weights_path} --out OTHER"
+    )

@@ -117,7 +117,7 @@ def drop_state(run: Run) -> None:
 
 def _entries(folder: Path) -> list[dict[str, Any]]:
     path = folder / "state.json"
-    return list(store.read_json(path)["states"]) if path.exists() else []
+    return list(store.read_object(path, "states")["states"]) if path.exists() else []
 
 
 def _damage(path: Path, sha256: str) -> str:
