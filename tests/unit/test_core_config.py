@@ -107,3 +107,11 @@ def test_every_field_is_described() -> None:
     for name, field in known.items():
         assert len(field["description"]) > 5, name
         assert "schema" in field
+
+
+def test_settings_that_contradict_each_other_are_told_in_one_sentence() -> None:
+    with pytest.raises(RecipeError) as refused:
+        load_recipe(None, ["data.resplit=true", "data.splits_from=runs/a"])
+    assert str(refused.value) == (
+        "the recipe: splits_from takes splits over and resplit makes new ones; give one of them"
+    )

@@ -216,3 +216,13 @@ def test_one_picture_is_not_taken_for_a_list_of_them() -> None:
         with pytest.raises(TypeError, match="give a list"):
             predictor.predict(source)  # type: ignore[arg-type]
     assert len(predictor.predict(picture[None])) == 1
+
+
+def test_a_table_may_end_in_capitals(tmp_path: Path) -> None:
+    write_table(tmp_path / "answers.CSV", PredictedFiles((), (), ("cat",)))
+    assert (tmp_path / "answers.CSV").read_text().startswith("path,label,score,error,p:cat")
+
+
+def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there are no pictures to predict"):
+        predict_files(Predictor(lambda pixels: pixels, InputSpec(), ("cat",)), [tmp_path])

@@ -16,6 +16,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from eighteen.core.findings import one_line
+
 if TYPE_CHECKING:
     from eighteen.core.findings import Finding
     from eighteen.core.measures import Measure
@@ -63,7 +65,7 @@ class Bars:
         """A `eighteen.core.progress.Progress`."""
         if stage in ("warning", "note"):
             style = "yellow" if stage == "warning" else "dim"
-            self._out.print(f"[{style}]{escape(note)}[/]")
+            self._out.print(f"[{style}]{escape(one_line(note))}[/]")
             return
         now = time.monotonic()
         began = self._began.setdefault(stage, now)
@@ -124,7 +126,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_findings(findings: Iterable[Finding], out: Console) -> None:
     for finding in findings:
         colour, mark = _COLOURS[finding.severity], _MARKS[finding.severity]
-        out.print(f"[{colour}]{mark} {finding.check}[/]  {escape(finding.message)}")
+        out.print(f"[{colour}]{mark} {finding.check}[/]  {escape(one_line(finding.message))}")
         if finding.advice:
             out.print(f"    [dim]{escape(finding.advice)}[/]")
 

@@ -13,6 +13,7 @@ import typer
 
 from eighteen.core import plugins
 from eighteen.core.errors import EighteenError
+from eighteen.core.findings import one_line
 
 app = typer.Typer(
     name="eighteen",
@@ -52,7 +53,7 @@ def run() -> None:
     try:
         app()
     except EighteenError as error:
-        sys.stderr.write(f"eighteen: {error}\n")
+        sys.stderr.write(f"eighteen: {one_line(str(error))}\n")
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:
         # typer turns Ctrl-C into the bare exit code.

@@ -157,7 +157,10 @@ def _explanations(error: ValidationError) -> list[str]:
         if problem["type"] == "extra_forbidden":
             sentences.append(_unknown(name))
             continue
-        message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        if problem["type"] == "value_error":
+            sentences.append(problem["msg"].removeprefix("Value error, "))
+            continue
+        message = problem["msg"].removeprefix("Input should be ")
         asked.setdefault(name, []).append(message)
         given[name] = json.dumps(problem.get("input"), default=str)
     for name, messages in asked.items():

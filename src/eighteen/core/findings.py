@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from unicodedata import category
 
 Severity = Literal["info", "warning", "blocking"]
 _ORDER: dict[Severity, int] = {"blocking": 0, "warning": 1, "info": 2}
@@ -61,6 +62,18 @@ class Finding:
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Blocking first, then warnings, then information; the order within each is kept."""
     return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks and other control characters written as escapes, since names may hold them.
+
+    >>> one_line("a\\nb")
+    'a\\\\nb'
+    """
+    breaks = ("Cc", "Zl", "Zp")
+    return "".join(
+        mark.encode("unicode_escape").decode() if category(mark) in breaks else mark for mark in text
+    )
 
 
 def name_some(names: Sequence[str], limit: int = 10) -> str:

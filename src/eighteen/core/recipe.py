@@ -57,6 +57,12 @@ class DataSection(Section):
     accept: tuple[str, ...] = Field((), description="blocking findings to accept, by the name of their check")
     strict: bool = Field(False, description="let every warning of the audit block training")
 
+    @model_validator(mode="after")
+    def _splits_agree(self) -> Self:
+        if self.resplit and self.splits_from is not None:
+            raise ValueError("splits_from takes splits over and resplit makes new ones; give one of them")
+        return self
+
 
 class InputsSection(Section):
     size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(

@@ -54,6 +54,8 @@ def predict_files(
 ) -> PredictedFiles:
     """What a model says about files, and the pictures in folders; what cannot be read is a row too."""
     paths, left_out = expand(sources)
+    if not paths and not left_out:
+        raise RunError("there are no pictures to predict: the folders hold none; name others")
     answers = predictor.predict(paths, progress=progress)
     return PredictedFiles(
         (*(printable(str(path)) for path in paths), *(item.path for item in left_out)),
@@ -87,7 +89,7 @@ def check_table_path(path: Path) -> None:
         RunError: it exists, or its ending names no known format.
     """
     require_absent(path)
-    if path.suffix not in WRITERS:
+    if path.suffix.lower() not in WRITERS:
         raise RunError(f"{path.name}: '{path.suffix}' is no table; use one of {', '.join(WRITERS)}")
 
 
@@ -95,7 +97,7 @@ def write_table(path: Path, predicted: PredictedFiles) -> None:
     """Writes the table in the format of the path's ending."""
     check_table_path(path)
     store.make_folder(path.parent)
-    WRITERS[path.suffix](path, predicted.to_table())
+    WRITERS[path.suffix.lower()](path, predicted.to_table())
 
 
 def _write_csv(path: Path, table: pl.DataFrame) -> None:
