@@ -189,21 +189,21 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, None):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
-    recipe = run.recipe
+    recipe, known = run.recipe, run.dataset
     predictor = _opened(run.path, recipe.training.device, progress)
     if data is not None:
         dataset, name = _other_data(data, split, recipe), "data"
-        if warning := trained_on(scan(dataset, max_pixels=recipe.data.max_pixels), run.dataset):
+        if warning := trained_on(scan(dataset, max_pixels=recipe.data.max_pixels), known):
             progress("warning", 0, 0, warning)
     else:
         name = split or "val"
-        dataset = run.dataset.subset(name)
+        dataset = known.subset(name)
         if not len(dataset):
-            counts = ", ".join(f"{key} {value}" for key, value in run.dataset.split_counts.items())
+            counts = ", ".join(f"{key} {value}" for key, value in known.split_counts.items())
             raise DatasetError(f"the run's data set has no '{name}' pictures ({counts})")
         if name == "test":
             run.save_ledger(record_opening(dataset, run.path, "evaluate"))
-    result = evaluate_dataset(predictor, dataset, name, recipe, run.dataset.class_counts("train"), progress)
+    result = evaluate_dataset(predictor, dataset, name, recipe, known.class_counts("train"), progress)
     run.save_predictions(name, result.predictions)
     run.save_measures(name, result.measures, result.details)
     return result
@@ -270,8 +270,9 @@ def report(run: PathLike | Run) -> Path:
     from eighteen.reporting.page import write_report
 
     run = run if isinstance(run, Run) else Run.open(run)
-    if run.predicted_splits and run.dataset.split_counts["test"]:
-        run.save_ledger(openings(run.dataset.subset("test")))
+    tested = run.dataset.subset("test")
+    if run.predicted_splits and len(tested):
+        run.save_ledger(openings(tested))
     return write_report(run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import Dataset, picture_hash
 
 
 def copies(dataset: Dataset, by: tuple[str, ...] = ("pixels_sha256", "sha256")) -> pl.DataFrame:
@@ -19,10 +19,8 @@ def copies(dataset: Dataset, by: tuple[str, ...] = ("pixels_sha256", "sha256")) 
         One row per picture that has copies, ordered by its first id: `ids`, sorted; `splits` and `targets`,
         the distinct ones, sorted. Rows that are not hashed have no copies.
     """
-    hashes = [pl.col(name) for name in by if name in dataset.table.columns]
-    known = [pl.when(column.fill_null("") != "").then(column) for column in hashes]
     return (
-        dataset.table.select("id", "split", "target", content=pl.coalesce(known))
+        dataset.table.select("id", "split", "target", content=picture_hash(dataset.table.columns, by))
         .drop_nulls("content")
         .group_by("content")
         .agg(

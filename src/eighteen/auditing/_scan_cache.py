@@ -9,7 +9,6 @@ time: a broken one is ignored and written anew, and one that cannot be written i
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +16,7 @@ import polars as pl
 from eighteen.core import store
 from eighteen.core.errors import RunError
 from eighteen.core.findings import Finding
+from eighteen.core.places import cache_folder
 
 DECODER = "1"
 """Goes up whenever the decoder or a record changes its meaning; older records are then ignored."""
@@ -43,9 +43,8 @@ SCHEMA: dict[str, pl.DataType] = {
 
 def cache_file(root: Path) -> Path:
     """Where the records of a data set's folder are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     name = hashlib.sha256(f"{DECODER}\x1f{root.resolve()}".encode()).hexdigest()[:32]
-    return Path(home) / "eighteen" / "scan" / f"{name}.parquet"
+    return cache_folder("scan") / f"{name}.parquet"
 
 
 def load(root: Path) -> tuple[pl.DataFrame, list[Finding]]:

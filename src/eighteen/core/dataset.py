@@ -184,6 +184,17 @@ def content_hash(table: pl.DataFrame, columns: Sequence[str], extra: Sequence[st
     return digest.hexdigest()
 
 
+def picture_hash(columns: Sequence[str], by: Sequence[str] = ("pixels_sha256", "sha256")) -> pl.Expr:
+    """What each row of a table shows, as a hash: equal ones mean equal pictures. Null where a row has none.
+
+    Args:
+        columns: of the table; hashes that it does not have are passed over.
+        by: the hashes to go by, the first that a row has.
+    """
+    known = [pl.col(name) for name in by if name in columns]
+    return pl.coalesce([pl.when(column.fill_null("") != "").then(column) for column in known])
+
+
 def empty_table() -> pl.DataFrame:
     return pl.DataFrame(schema=dict(SCHEMA))
 

@@ -204,11 +204,8 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     Raises:
         RunError: the file is missing, empty, cut or no safetensors file.
     """
-    _check_tensor_file(path)
-    try:
+    with _whole_tensor_file(path):
         return dict(load_arrays(path))
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is incomplete or damaged ({error})") from error
 
 
 def read_tensor_notes(path: Path) -> dict[str, str]:
@@ -217,12 +214,8 @@ def read_tensor_notes(path: Path) -> dict[str, str]:
     Raises:
         RunError: the file is missing, empty, cut or no safetensors file.
     """
-    _check_tensor_file(path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is incomplete or damaged ({error})") from error
+    with _whole_tensor_file(path), safe_open(path, framework="numpy") as file:
+        return dict(file.metadata() or {})
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -233,11 +226,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     from safetensors.torch import load_file
 
-    _check_tensor_file(path)
-    try:
+    with _whole_tensor_file(path):
         return dict(load_file(path, device="cpu"))
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is incomplete or damaged ({error})") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -301,11 +291,17 @@ def _storage_error(path: Path, needed: int, error: Exception) -> RunError:
     )
 
 
-def _check_tensor_file(path: Path) -> None:
+@contextmanager
+def _whole_tensor_file(path: Path) -> Iterator[None]:
+    """What goes wrong inside the block is told as damage of the file."""
     if not path.exists():
         raise RunError(f"{path} is missing")
     if path.stat().st_size == 0:
         raise RunError(f"{path} is empty (0 bytes): it was cut while being written")
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is incomplete or damaged ({error})") from error
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,6 @@ report says so.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,14 +14,9 @@ from typing import Any
 
 from eighteen.core import store
 from eighteen.core.dataset import Dataset
+from eighteen.core.places import state_folder
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-
-
-def ledger_folder() -> Path:
-    """`$XDG_STATE_HOME/eighteen/ledger`, by default below `~/.local/state`."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "eighteen" / "ledger"
 
 
 def openings(dataset: Dataset) -> list[dict[str, Any]]:
@@ -64,4 +58,4 @@ def ledger_sentence(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> str
 
 
 def _file(dataset: Dataset) -> Path:
-    return ledger_folder() / f"{dataset.split_fingerprint('test')}.jsonl"
+    return state_folder("ledger") / f"{dataset.split_fingerprint('test')}.jsonl"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import Dataset, picture_hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,7 @@ def find_units(dataset: Dataset, seed: int = 0) -> Units:
 
 def content_keys(table: pl.DataFrame) -> pl.Series:
     """What each row shows: equal keys mean equal pictures. Pixels count, then bytes, then the id."""
-    known = [pl.col(name) for name in ("pixels_sha256", "sha256") if name in table.columns]
-    named = [pl.when(column.fill_null("") != "").then(column) for column in known]
-    return table.select(pl.coalesce(*named, pl.col("id")).alias("content"))["content"]
+    return table.select(content=pl.coalesce(picture_hash(table.columns), "id"))["content"]
 
 
 def hash_position(key: str, seed: int) -> float:

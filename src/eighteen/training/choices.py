@@ -39,7 +39,6 @@ class Facts:
     Attributes:
         n: training pictures.
         short_px: median short side, pixels.
-        aspect: median of long over short side.
         aspect_spread: 95th percentile of long over short side.
         grey: whether every picture of the data set is grey.
         class_names: the classes.
@@ -48,7 +47,6 @@ class Facts:
 
     n: int
     short_px: int
-    aspect: float
     aspect_spread: float
     grey: bool
     class_names: tuple[str, ...]

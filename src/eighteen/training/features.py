@@ -8,20 +8,21 @@ picture's content, the weights and the view, so that a second training on the sa
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 from torch import Tensor, nn
 
 from eighteen.core import store
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import Dataset, picture_hash
 from eighteen.core.errors import RunError, TrainingError
 from eighteen.core.inputs import InputSpec
+from eighteen.core.places import cache_folder
 from eighteen.core.progress import Progress, silent
 from eighteen.inference.reading import items_of, read_batches
 from eighteen.inference.scoring import Scorer, evaluating
@@ -58,7 +59,7 @@ class FeatureReader:
             TrainingError: a picture that was readable when the data set was scanned no longer is.
         """
         known = _load(self._key)
-        keys = content_keys(dataset)
+        keys = _content_keys(dataset)
         missing = [row for row, key in enumerate(keys) if key not in known]
         if missing:
             fresh = self._compute(dataset.with_table(dataset.table[missing]), progress)
@@ -91,9 +92,10 @@ class FeatureReader:
             return vectors.float().cpu().numpy()
 
 
-def content_keys(dataset: Dataset) -> list[str]:
+def _content_keys(dataset: Dataset) -> list[str]:
     """What identifies each picture's content; a row that is not hashed yet stands by its id."""
-    return [sha or name for sha, name in dataset.table.select("sha256", "id").iter_rows()]
+    table = dataset.table
+    return table.select(pl.coalesce(picture_hash(table.columns, ("sha256",)), "id")).to_series().to_list()
 
 
 def _key(network: nn.Module, inputs: InputSpec) -> str:
@@ -108,8 +110,7 @@ def _key(network: nn.Module, inputs: InputSpec) -> str:
 
 
 def _file(key: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "eighteen" / "features" / f"{key[:32]}.safetensors"
+    return cache_folder("features") / f"{key[:32]}.safetensors"
 
 
 def _load(key: str) -> dict[str, Floats]:

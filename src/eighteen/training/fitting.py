@@ -53,7 +53,7 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
     """
     _check_settings(plan.recipe)
     _check_space(out, plan.network)
-    device = _device(plan.recipe)
+    device = choose_device(plan.recipe.training.device)[0]
     with Run.creating(out, dataset.task) as staging:
         staging.save_recipe(plan.recipe, plan.reasons)
         staging.save_dataset(dataset)
@@ -81,7 +81,8 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
         TrainingError: the loss is not finite, or a picture has vanished.
     """
     keep_freed_memory()
-    recipe, device = run.recipe, _device(run.recipe)
+    recipe = run.recipe
+    device, fallback = choose_device(recipe.training.device)
     training, counts = dataset.subset("train"), dataset.class_counts("train")
     task = make(dataset.task, dataset.class_names, recipe.loss, counts)
     moving = _moving(native.build(recipe, task.outputs), recipe, device)
@@ -91,7 +92,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     if recipe.training.head_first is True and position.total_steps == 0:
         # Repeated after an interruption before the first state: it comes out the same.
         _tell(run, progress, start_from_head(moving, training, task, recipe, device, progress), "note")
-    for sentence in filter(None, (warning, choose_device(recipe.training.device)[1])):
+    for sentence in filter(None, (warning, fallback)):
         _tell(run, progress, sentence)
     batches = _batches(recipe, training, task, progress)
     validation = Validation(task, dataset.subset("val"), run.inputs, recipe, device)
@@ -127,10 +128,6 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     return run
 
 
-def _device(recipe: Recipe) -> torch.device:
-    return choose_device(recipe.training.device)[0]
-
-
 def _moving(network: nn.Module, recipe: Recipe, device: torch.device) -> Moving:
     network = network.to(device).to(memory_format=mode_of(recipe).memory_format)
     decay = recipe.training.ema_decay
@@ -145,22 +142,21 @@ def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) 
     short_sides = training.table.select(pl.min_horizontal("width", "height")).to_series().to_numpy()
     reader = SquareReader(training, inputs, stored_side_px(inputs.size, short_sides), recipe.data.max_pixels)
     squares = Squares(reader, settings.cache_fraction, settings.workers, progress)
-    augmenter = BatchAugmenter.for_inputs(_augment_settings(recipe), inputs)
     return TrainBatches(
         squares,
         task.collate(training),
         training.ids,
-        augmenter,
+        _augmenter(recipe),
         settings.batch_size,
         recipe.seed,
         settings.workers,
     )
 
 
-def _augment_settings(recipe: Recipe) -> AugmentSettings:
+def _augmenter(recipe: Recipe) -> BatchAugmenter:
     values = recipe.augment.model_dump()
     values["scale_fraction"] = values.pop("zoom_fraction")
-    return AugmentSettings(**values)
+    return BatchAugmenter.for_inputs(AugmentSettings(**values), input_spec(recipe))
 
 
 def _check_settings(recipe: Recipe) -> None:
@@ -170,7 +166,7 @@ def _check_settings(recipe: Recipe) -> None:
             f"inputs.mean and inputs.std have {len(inputs.mean)} values, the pictures {inputs.channels} "
             f"channels; give one value a channel, or set inputs.channels"
         )
-    BatchAugmenter.for_inputs(_augment_settings(recipe), input_spec(recipe))
+    _augmenter(recipe)
 
 
 def _files(training: Dataset, batch: TrainBatch) -> str:

@@ -59,23 +59,28 @@ def fit_head(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> H
         folds: `[N]`, which fold each picture is held out in; views follow their picture.
         classes: K.
     """
-    can_choose = any(len(np.unique(targets[folds != fold])) > 1 for fold in np.unique(folds)[1:])
-    tried = STRENGTHS if can_choose else (DEFAULT_STRENGTH,)
-    scores = {
-        strength: _fold_nll(views, targets, folds, classes, strength) if can_choose else math.nan
-        for strength in tried
-    }
+    usable = [fold for fold in np.unique(folds) if len(np.unique(targets[folds != fold])) > 1]
+    if usable:
+        masks = [folds == fold for fold in usable]
+        scores = {strength: _fold_nll(views, targets, masks, classes, strength) for strength in STRENGTHS}
+    else:
+        scores = {DEFAULT_STRENGTH: math.nan}
     best = min(scores, key=lambda strength: scores[strength])
     weight, bias = _fit(views, targets, classes, best)
     return Head(weight, bias, best, scores)
 
 
-def _fold_nll(views: list[Floats], targets: Ints, folds: Ints, classes: int, strength: float) -> float:
+def _fold_nll(
+    views: list[Floats],
+    targets: Ints,
+    masks: list[npt.NDArray[np.bool_]],
+    classes: int,
+    strength: float,
+) -> float:
+    """Mean log loss over the pictures that each mask holds out."""
     losses: list[npt.NDArray[np.float64]] = []
-    for fold in np.unique(folds):
-        kept, held = folds != fold, folds == fold
-        if len(np.unique(targets[kept])) < 2:
-            continue
+    for held in masks:
+        kept = ~held
         weight, bias = _fit([view[kept] for view in views], targets[kept], classes, strength)
         mean_view = np.mean([view[held] for view in views], axis=0)
         probabilities = softmax(np.asarray(mean_view @ weight.T + bias, np.float32))

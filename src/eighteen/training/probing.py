@@ -45,8 +45,8 @@ def start_from_head(
     head = fit_head(views, targets, _folds(training, targets), task.outputs)
     for network in (moving.network, moving.evaluated):
         _set_head(network.get_submodule(name), head)
-    seen = f"log loss {head.fold_nll[head.strength]:.3f} on {FOLDS} folds"
-    how = "" if np.isnan(head.fold_nll[head.strength]) else f", {seen}"
+    loss = head.fold_nll[head.strength]
+    how = "" if np.isnan(loss) else f", log loss {loss:.3f} on {FOLDS} folds"
     return f"the last layer was fitted on frozen features (C = {head.strength:.3g}{how})"
 
 

@@ -2,7 +2,7 @@
 
 `resolve` looks at the number, size, shape and colour of the training pictures and at the weights, and
 returns a recipe without a single "auto", with a sentence for each choice. Precision, layout and a time budget
-need measuring and are chosen where the network exists (see `fitting`).
+need measuring and are chosen where the network exists (see `planning`).
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ def _facts(recipe: Recipe, dataset: Dataset) -> Facts:
     return Facts(
         n=len(table),
         short_px=short_px,
-        aspect=float(np.median(aspects)),
         aspect_spread=float(np.quantile(aspects, 0.95)),
         grey=bool(dataset.table["mode"].is_in(_GREY_MODES).all()),
         class_names=dataset.class_names,
