@@ -132,6 +132,14 @@ def weights(bench: Bench, changes: Mapping[str, Any]) -> bytes:
     return bench.train(changes).weights_path.read_bytes()
 
 
+def answers(bench: Bench, changes: Mapping[str, Any]) -> Any:
+    """The InputSpec's hash, and what a network answers to a picture that is no mirror image of itself."""
+    plan = bench.plan(changes)
+    spec = input_spec(plan.recipe)
+    logits = Scorer(plan.network, spec, torch.device("cpu"))(spec.read(bench.data["wide"])[None])
+    return Both(spec.sha256, logits.tobytes())
+
+
 def rates(bench: Bench, changes: Mapping[str, Any]) -> Any:
     """The learning rate at each step, and the history's last one."""
     recipe = bench.plan(changes).recipe
@@ -287,6 +295,8 @@ PADDED = {**STILL, "augment.crop": "pad"}
 CROPPED = {"inputs.size": 16, "inputs.fit": "crop", "inputs.crop_fraction": 0.9, "inputs.kernel": "bilinear"}
 CROPPED |= {"inputs.mean": [0.5, 0.5, 0.5], "inputs.std": [0.3, 0.3, 0.3], "augment.fill": "background"}
 PAGE = {"model.name": "resnet18", "model.stem": "imagenet", "model.blocks": [1, 1, 1, 1]}
+RUINED = {"training.head_first": True, "optimizer.name": "sgd", "optimizer.lr": 10.0}
+"""A fine-tuning that loses what the head knew."""
 PLAIN_SGD = {"optimizer.name": "momentum", "optimizer.lr": 0.05, "optimizer.weight_decay": 0.0}
 
 TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
@@ -319,6 +329,7 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "inputs.background": (inputs, CROPPED, [0, 0, 0]),
     "inputs.mean": (inputs, CROPPED, [0.1, 0.5, 0.5]),
     "inputs.std": (inputs, CROPPED, [0.1, 0.3, 0.3]),
+    "inputs.mirror_average": (answers, {**CROPPED, "inputs.mirror_average": False}, True),
     "augment.crop": (batch, STILL, "pad"),
     "augment.crop_scale_min": (batch, RESIZED, 0.2),
     "augment.crop_aspect_max": (batch, RESIZED, 2.0),
@@ -353,6 +364,8 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "training.epochs": (epochs, {}, 3),
     "training.batch_size": (steps, {}, 12),
     "training.head_first": (weights, PLAIN_SGD, True),
+    "training.keep_head": (weights, {**RUINED, "training.keep_head": False}, True),
+    "training.progressive_from": (batch, {"training.progressive_from": 1.0, "training.epochs": 4}, 0.5),
     "training.freeze_norms": (weights, PLAIN_SGD, True),
     "training.ema_decay": (weights, {"training.ema_decay": 0.0}, 0.9),
     "training.precision": (autocast, {}, "bf16"),

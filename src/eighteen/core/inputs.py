@@ -54,6 +54,8 @@ class InputSpec(BaseModel):
         depth: rule that brings other depths to 8 bits; see `pixels.to_uint8`.
         background: RGB laid under transparent pixels and around a letterboxed picture.
         mean, std: per channel, of values in 0..1.
+        mirror_average: whether the answer is the mean of the logits of the picture and of its mirror image,
+            which costs a second forward pass.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +69,7 @@ class InputSpec(BaseModel):
     background: tuple[Byte, Byte, Byte] = (255, 255, 255)
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    mirror_average: bool = False
 
     def read(self, source: Source, index: int = -1, max_pixels: int | None = None) -> npt.NDArray[np.float32]:
         """Decodes in full and fits: `[C, size, size]`, float32, 0..255, not normalised.

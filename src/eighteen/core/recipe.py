@@ -83,6 +83,11 @@ class InputsSection(Section):
         "auto", description="per channel, 0..1; of the training pictures, or what the weights were made with"
     )
     std: tuple[Deviation, ...] | Auto = Field("auto", description="per channel, 0..1; as mean")
+    mirror_average: bool | Auto = Field(
+        "auto",
+        description="answer with the mean over the picture and its mirror image, which takes twice the "
+        "time; auto: where augment.horizontal_flip is not 0",
+    )
 
 
 class AugmentSection(Section):
@@ -179,6 +184,16 @@ class TrainingSection(Section):
     batch_size: Positive | Auto = Field("auto", description="pictures a step")
     head_first: bool | Auto = Field(
         "auto", description="fit the last layer on frozen features before anything is trained"
+    )
+    keep_head: bool | Auto = Field(
+        "auto",
+        description="keep the head on frozen features, or the middle between it and the tuned weights, where "
+        "validation does not find the tuned ones better (Wortsman et al. 2022)",
+    )
+    progressive_from: Annotated[float, Field(ge=0.3, le=1)] | Auto = Field(
+        "auto",
+        description="side of the first epochs as a share of inputs.size; it grows to all of it over the "
+        "first three quarters of the epochs (Howard 2018); 1: every epoch at full size",
     )
     freeze_norms: bool | Auto = Field(
         "auto", description="keep the BatchNorm statistics that training started from"

@@ -17,7 +17,7 @@ Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 class Scorer:
-    """Normalises a fitted batch and runs the network on it.
+    """Normalises a fitted batch and runs the network on it, on its mirror images too where the inputs say so.
 
     Args:
         network: left in the mode it was in.
@@ -31,11 +31,14 @@ class Scorer:
         self.device = device
         self._scale = torch.from_numpy(scale).to(device)[:, None, None]  # [C, 1, 1]
         self._shift = torch.from_numpy(shift).to(device)[:, None, None]
+        self._mirror_average = inputs.mirror_average
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with torch.inference_mode(), evaluating(self.network):
             images = self.normalised(torch.from_numpy(pixels))
             logits: Tensor = self.network(images)  # [B, K]
+            if self._mirror_average:
+                logits = (logits + self.network(images.flip(-1))) / 2
             return logits.float().cpu().numpy()
 
     def normalised(self, pixels: Tensor) -> Tensor:

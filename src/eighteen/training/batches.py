@@ -21,6 +21,7 @@ from torch import Tensor
 from eighteen.augmenting.batch import BatchAugmenter
 from eighteen.augmenting.draws import image_keys, uniforms
 from eighteen.training.cache import Squares
+from eighteen.training.progressive import shrunk
 
 AHEAD = 3
 """Batches that wait ready for the step."""
@@ -45,7 +46,18 @@ class TrainBatch:
 
 
 class TrainBatches:
-    """All batches of each epoch."""
+    """All batches of each epoch.
+
+    Args:
+        squares: the stored pictures.
+        targets: aligned with them.
+        ids: names of the pictures, on which order and augmentation depend.
+        augmenter: makes them into the network's input.
+        batch_size: pictures a step.
+        seed: of the run.
+        workers: threads that read and augment ahead; 0 works where the batch is asked for.
+        sides_px: side of the pictures in each epoch, see `progressive`; epochs beyond them are at full size.
+    """
 
     def __init__(
         self,
@@ -56,12 +68,14 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         workers: int,
+        sides_px: tuple[int, ...] = (),
     ) -> None:
         self.squares = squares
         self.targets = targets
         self.augmenter = augmenter
         self.seed = seed
         self.workers = workers
+        self.sides_px = sides_px
         self._keys = image_keys(ids)
         self._slices = batch_slices(len(ids), batch_size)
 
@@ -90,6 +104,8 @@ class TrainBatches:
         pixels = torch.from_numpy(self.squares.take(rows, pool))
         aspects = torch.from_numpy(self.squares.aspects[rows])
         images = self.augmenter(pixels, aspects, self._keys[rows], self.seed, epoch)
+        if epoch < len(self.sides_px):
+            images = shrunk(images, self.sides_px[epoch])
         return TrainBatch(images, self.targets[torch.from_numpy(rows)], rows)
 
 

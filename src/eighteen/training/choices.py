@@ -25,6 +25,12 @@ NO_WEIGHTS_BELOW_PX = 64
 SAMPLES = 30_000
 """Pictures shown in all when training from scratch on a small set, see `_epochs`."""
 
+ERASING_EPOCHS = 15
+"""Random erasing delays learning; shorter trainings from scratch go without."""
+
+PROGRESSIVE_PX = 28
+"""Smaller inputs are not made smaller still."""
+
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
 
 
@@ -165,6 +171,12 @@ def _horizontal_flip(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     return 0.5, "no class name speaks of digits, letters, left or right"
 
 
+def _mirror_average(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.augment.horizontal_flip:
+        return True, "mirror images keep their class: the mean of both answers errs less, at twice the time"
+    return False, "mirror images may be another class"
+
+
 def _rotation(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     size = recipe.inputs.size
     assert size != "auto"
@@ -200,9 +212,11 @@ def _saturation(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _erasing(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
-    if facts.pretrained or facts.n < 5_000:
+    epochs = recipe.training.epochs
+    assert epochs != "auto"
+    if facts.pretrained or facts.n < 5_000 or epochs < ERASING_EPOCHS:
         return 0.0, "few steps: erasing would cost more than it brings"
-    return 0.25, "many steps: it keeps the network from leaning on one part"
+    return 0.25, f"{epochs} epochs: it keeps the network from leaning on one part"
 
 
 def _optimizer(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
@@ -225,6 +239,22 @@ def _head_first(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained:
         return True, "a head on frozen features is the floor that fine-tuning has to beat"
     return False, "there are no features to start from"
+
+
+def _keep_head(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.training.head_first is True:
+        return True, "fine-tuning is kept only where validation finds it better than the head"
+    return False, "there is no head to keep"
+
+
+def _progressive_from(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    epochs, size = recipe.training.epochs, recipe.inputs.size
+    assert epochs != "auto" and size != "auto"
+    if epochs < 4 or size < PROGRESSIVE_PX:
+        return 1.0, f"{epochs} epochs at {size} px: nothing to gain from smaller ones first"
+    if facts.pretrained:
+        return 0.7, "small pictures first take less time and teach as much"
+    return 0.6, "small pictures first take less time and teach as much"
 
 
 def _freeze_norms(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
@@ -295,17 +325,20 @@ ORDER: tuple[tuple[str, str, Choice], ...] = (
     ("augment", "crop", _crop),
     ("augment", "crop_scale_min", _crop_scale_min),
     ("augment", "horizontal_flip", _horizontal_flip),
+    ("inputs", "mirror_average", _mirror_average),
     ("augment", "rotation_degrees", _rotation),
     ("augment", "zoom_fraction", _zoom),
     ("augment", "fill", _fill),
     ("augment", "brightness", _light),
     ("augment", "contrast", _light),
     ("augment", "saturation", _saturation),
-    ("augment", "erasing", _erasing),
     ("training", "batch_size", _batch_size),
     ("training", "epochs", _epochs),
+    ("augment", "erasing", _erasing),
     ("training", "ema_decay", _ema),
     ("training", "head_first", _head_first),
+    ("training", "keep_head", _keep_head),
+    ("training", "progressive_from", _progressive_from),
     ("training", "freeze_norms", _freeze_norms),
     ("training", "workers", _workers),
     ("optimizer", "name", _optimizer),

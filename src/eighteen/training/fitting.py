@@ -29,12 +29,14 @@ from eighteen.tasks import Task, make
 from eighteen.training.averaging import WeightAverage
 from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
+from eighteen.training.keeping import drop_start, keep_the_better, put_aside
 from eighteen.training.loop import Surroundings, train_epochs
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
 from eighteen.training.planning import Plan
 from eighteen.training.precision import mode_of
 from eighteen.training.probing import start_from_head
+from eighteen.training.progressive import epoch_sides_px
 from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
 from eighteen.training.stopping import listening
@@ -92,6 +94,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     if recipe.training.head_first is True and position.total_steps == 0:
         # Repeated after an interruption before the first state: it comes out the same.
         _tell(run, progress, start_from_head(moving, training, task, recipe, device, progress), "note")
+        put_aside(run, moving.evaluated)
     for sentence in filter(None, (warning, fallback)):
         _tell(run, progress, sentence)
     batches = _batches(recipe, training, task, progress)
@@ -123,8 +126,12 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             run.add_event(str(error))
             run.set_state("failed")
             raise
+    select_by = recipe.training.select_by
+    if recipe.training.head_first is True and recipe.training.keep_head is True and select_by != "last":
+        _tell(run, progress, keep_the_better(run, moving, select_by, validation), "note")
     _store_weights(run, moving, position, dataset)
     drop_state(run)
+    drop_start(run)
     return run
 
 
@@ -139,6 +146,7 @@ def _moving(network: nn.Module, recipe: Recipe, device: torch.device) -> Moving:
 def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) -> TrainBatches:
     inputs, settings = input_spec(recipe), recipe.training
     assert settings.workers != "auto" and settings.batch_size != "auto"
+    assert settings.epochs != "auto" and settings.progressive_from != "auto"
     short_sides = training.table.select(pl.min_horizontal("width", "height")).to_series().to_numpy()
     reader = SquareReader(training, inputs, stored_side_px(inputs.size, short_sides), recipe.data.max_pixels)
     squares = Squares(reader, settings.cache_fraction, settings.workers, progress)
@@ -150,6 +158,7 @@ def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) 
         settings.batch_size,
         recipe.seed,
         settings.workers,
+        epoch_sides_px(settings.epochs, inputs.size, settings.progressive_from),
     )
 
 

@@ -25,6 +25,7 @@ from eighteen.training.cache import SquareReader
 from eighteen.training.choices import weights_spec
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
+from eighteen.training.progressive import epoch_sides_px, work_share
 from eighteen.training.resolve import input_spec, resolve
 
 FORWARD_SHARE = 0.4
@@ -157,7 +158,10 @@ def _with_budget(
 ) -> tuple[Recipe, dict[str, str]]:
     minutes, epochs, size = recipe.training.budget_minutes, recipe.training.epochs, recipe.inputs.size
     assert minutes is not None and epochs != "auto" and size != "auto"
-    images = dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
+    start = recipe.training.progressive_from
+    assert start != "auto"
+    share = work_share(epoch_sides_px(epochs, size, start))
+    images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
     fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)
     changed = {"training.epochs": fitted.reason}
     if fitted.size_px != size:
