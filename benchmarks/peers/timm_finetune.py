@@ -1,7 +1,7 @@
 """A fine-tuning from timm's parts: its transforms, AdamW, cosine schedule with warm-up, smoothing, EMA.
 
 `python timm_finetune.py TABLE ROOT MODEL WEIGHTS SECONDS OUT`, see `folds.py`. The number of epochs is what
-fits into SECONDS by a few measured steps. As in timm's `train.py`, the epoch that is best on validation is kept.
+fits into SECONDS by a few measured steps. As in timm's `train.py`, the best epoch on validation is kept.
 """
 
 from __future__ import annotations

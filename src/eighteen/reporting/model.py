@@ -93,8 +93,9 @@ def _input_sentence(spec: InputSpec) -> str:
     colours = "grey" if spec.channels == 1 else "RGB"
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (spec.mean, spec.std))
     fit = _FITS[spec.fit].format(short=round(spec.size / spec.crop_fraction))
+    mirror = " The answer is the mean over the picture and its mirror image." if spec.mirror_average else ""
     return (
         f"Each picture becomes {spec.size} × {spec.size} pixels, {colours}: {fit} "
         f"({spec.kernel}, antialiased). Transparency lies over RGB {', '.join(map(str, spec.background))}. "
-        f"Values 0..1 are normalised by mean {mean} and standard deviation {std}."
+        f"Values 0..1 are normalised by mean {mean} and standard deviation {std}.{mirror}"
     )
