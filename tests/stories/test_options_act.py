@@ -296,6 +296,7 @@ CROPPED = {"inputs.size": 16, "inputs.fit": "crop", "inputs.crop_fraction": 0.9,
 CROPPED |= {"inputs.mean": [0.5, 0.5, 0.5], "inputs.std": [0.3, 0.3, 0.3], "augment.fill": "background"}
 PAGE = {"model.name": "resnet18", "model.stem": "imagenet", "model.blocks": [1, 1, 1, 1]}
 RUINED = {"training.head_first": True, "optimizer.name": "sgd", "optimizer.lr": 10.0}
+RUINED |= {"schedule.name": "constant"}
 """A fine-tuning that loses what the head knew."""
 PLAIN_SGD = {"optimizer.name": "momentum", "optimizer.lr": 0.05, "optimizer.weight_decay": 0.0}
 

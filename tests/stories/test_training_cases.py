@@ -259,7 +259,7 @@ def test_c54_other_classes_are_no_resuming(
     assert "head" in fine.err
     tuned = Run.open(tmp_path / "tuned")
     assert list(tuned.class_names) == classes[1]
-    (note,) = [event for event in tuned.info["events"] if "head" in event]
+    (note,) = [event for event in tuned.info["events"] if "starts anew" in event]
     assert re.match(r"(\d+) of \1 tensors of the backbone loaded; the head starts anew", note)
     assert "size mismatch" not in fine.err
 

@@ -37,7 +37,8 @@ class Calibration:
     def apply(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Calibrated logits of `[N, K]` raw ones, float32.
 
-        >>> Calibration("temperature", (0.5, 0.5), (0.0, 0.0)).apply(np.array([[2.0, 1.0]], np.float32)).tolist()
+        >>> halved = Calibration("temperature", (0.5, 0.5), (0.0, 0.0))
+        >>> halved.apply(np.array([[2.0, 1.0]], np.float32)).tolist()
         [[1.0, 0.5]]
         """
         if self.method == "none":

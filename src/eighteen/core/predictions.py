@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from eighteen.core.calibration import Calibration
 from eighteen.core.errors import EighteenError
 
 ROW_COLUMNS: tuple[str, ...] = (
@@ -30,7 +31,8 @@ class Predictions:
     Attributes:
         rows: `[N]` rows with the columns of `ROW_COLUMNS`; `target` is "" where it is not known, `fold` is
             -1 outside cross-validation.
-        arrays: `logits` float32 `[N, K]`, and further arrays whose first axis is aligned with `rows`.
+        arrays: `logits` float32 `[N, K]`, as the model is shipped; `uncalibrated`, the network's own, where
+            the model is calibrated; and further arrays whose first axis is aligned with `rows`.
         class_names: the K classes, in the order of the logits.
         expected: images that were to be scored.
         unreadable: id and reason of those that could not be; `expected == len(rows) + len(unreadable)`.
@@ -80,6 +82,28 @@ class Predictions:
     @property
     def counts(self) -> dict[str, int]:
         return {"expected": self.expected, "scored": len(self), "unreadable": len(self.unreadable)}
+
+    @property
+    def uncalibrated(self) -> npt.NDArray[np.float32]:
+        """The network's own logits `[N, K]`."""
+        return self.arrays.get("uncalibrated", self.logits)
+
+    def calibrated(self, calibration: Calibration) -> Predictions:
+        """What the same network says with this calibration instead of the one that it had."""
+        raw = self.uncalibrated
+        logits = calibration.apply(raw)
+        values = softmax(logits)
+        best = values.argmax(axis=1) if len(self) else np.empty(0, np.int64)
+        others = {name: array for name, array in self.arrays.items() if name != "uncalibrated"}
+        kept = {} if calibration.method == "none" else {"uncalibrated": raw}
+        return replace(
+            self,
+            rows=self.rows.with_columns(
+                pl.Series("predicted", [self.class_names[k] for k in best], pl.String()),
+                pl.Series("score", values[np.arange(len(self)), best], pl.Float64()),
+            ),
+            arrays={**others, "logits": logits, **kept},
+        )
 
     def sorted_by_id(self) -> Predictions:
         """The same predictions in the order of their ids: every measure starts here, so that neither the

@@ -19,9 +19,10 @@ from typing import Any, Self
 
 import polars as pl
 
-from eighteen.core import store
+from eighteen.core import store, stored
+from eighteen.core.calibration import Calibration
 from eighteen.core.config import recipe_from_json
-from eighteen.core.dataset import Dataset, Skipped
+from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RunError
 from eighteen.core.findings import Finding
 from eighteen.core.inputs import InputSpec
@@ -110,20 +111,24 @@ class Run:
         return InputSpec.from_json(store.read_object(self.path / "inputs.json"))
 
     @property
+    def calibration(self) -> Calibration:
+        """What is done to the network's logits; nothing in runs that were made without."""
+        path = self.path / "calibration.json"
+        return Calibration.from_json(store.read_object(path)) if path.exists() else Calibration()
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether calibrating has been tried; its outcome may be to change nothing."""
+        return (self.path / "calibration.json").exists()
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(store.read_object(self.path / "dataset.json", "class_names")["class_names"])
 
     @property
     def dataset(self) -> Dataset:
         """The data set as it was trained on, with splits; its root is where it lay then."""
-        about = store.read_object(self.path / "dataset.json", "class_names", "root", "task", "skipped")
-        return Dataset(
-            table=store.read_table(self.path / "dataset.parquet"),
-            class_names=tuple(about["class_names"]),
-            root=Path(about["root"]),
-            task=about["task"],
-            skipped=tuple(Skipped(row["path"], row["reason"]) for row in about["skipped"]),
-        )
+        return stored.read_dataset(self.path)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -174,15 +179,7 @@ class Run:
 
     def predictions(self, split: str) -> Predictions:
         """Stored predictions of a split."""
-        folder = self.path / "predictions"
-        about = store.read_object(folder / f"{split}.json", "class_names", "expected", "unreadable")
-        return Predictions(
-            rows=store.read_table(folder / f"{split}.parquet"),
-            arrays=store.read_arrays(folder / f"{split}.safetensors"),
-            class_names=tuple(about["class_names"]),
-            expected=about["expected"],
-            unreadable=tuple((path, reason) for path, reason in about["unreadable"]),
-        )
+        return stored.read_predictions(self.path / "predictions", split)
 
     @property
     def weights_path(self) -> Path:
@@ -230,18 +227,7 @@ class Run:
         store.write_json(self.path / "environment.json", {**environment(), **facts})
 
     def save_dataset(self, dataset: Dataset) -> None:
-        store.write_table(self.path / "dataset.parquet", dataset.table)
-        store.write_json(
-            self.path / "dataset.json",
-            {
-                "class_names": list(dataset.class_names),
-                "counts": dataset.counts,
-                "fingerprint": dataset.fingerprint,
-                "root": dataset.root.resolve().as_posix(),
-                "skipped": [row.to_json() for row in dataset.skipped],
-                "task": dataset.task,
-            },
-        )
+        stored.write_dataset(self.path, dataset)
 
     def save_findings(self, findings: Iterable[Finding]) -> None:
         store.write_json(self.path / "audit.json", [finding.to_json() for finding in findings])
@@ -251,6 +237,9 @@ class Run:
         path = self.path / "review.csv"
         store.write_text(path, rows.write_csv())
         return path
+
+    def save_calibration(self, calibration: Calibration) -> None:
+        store.write_json(self.path / "calibration.json", calibration.to_json())
 
     def save_inputs(self, inputs: InputSpec) -> None:
         store.write_json(self.path / "inputs.json", inputs.to_json())
@@ -267,25 +256,14 @@ class Run:
         store.write_lines(self.path / "history.jsonl", self.history[:epochs])
 
     def save_predictions(self, split: str, predictions: Predictions) -> None:
-        folder = self.path / "predictions"
-        store.make_folder(folder)
-        store.write_table(folder / f"{split}.parquet", predictions.rows)
-        store.write_arrays(folder / f"{split}.safetensors", predictions.arrays, {})
-        store.write_json(
-            folder / f"{split}.json",
-            {
-                "class_names": list(predictions.class_names),
-                "expected": predictions.expected,
-                "unreadable": [list(row) for row in predictions.unreadable],
-            },
-        )
+        stored.write_predictions(self.path / "predictions", split, predictions)
 
     def save_measures(self, split: str, measures: Mapping[str, Measure], details: Mapping[str, Any]) -> None:
         """Adds the measures of one split to those of the others."""
-        stored = self._measured
-        stored["splits"][split] = {name: measure.to_json() for name, measure in measures.items()}
-        stored["details"][split] = dict(details)
-        store.write_json(self.path / "measures.json", stored)
+        known = self._measured
+        known["splits"][split] = {name: measure.to_json() for name, measure in measures.items()}
+        known["details"][split] = dict(details)
+        store.write_json(self.path / "measures.json", known)
 
     def save_ledger(self, openings: Iterable[Mapping[str, Any]]) -> None:
         store.write_lines(self.path / "test_ledger.jsonl", openings)

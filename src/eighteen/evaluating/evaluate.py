@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.findings import name_some
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress, silent
-from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.evaluating.ledger import record_opening
 from eighteen.inference.predictor import Predictor
+from eighteen.measuring.picture_facts import brightness_and_blur
 from eighteen.tasks import make
+
+_NO_FACTS = ("path", "index", "target", "split", "group", "sha256", "pixels_sha256")
+"""Columns of a data set that name a picture instead of describing it, or that slices know already."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +43,35 @@ class Evaluation:
     details: Mapping[str, Any]
 
 
-def evaluate_dataset(
-    predictor: Predictor,
-    dataset: Dataset,
-    name: str,
-    recipe: Recipe,
-    training_counts: Mapping[str, int],
-    progress: Progress = silent,
-) -> Evaluation:
-    """Scores every row of a data set.
+def evaluate_split(run: Run, split: str, progress: Progress = silent) -> Evaluation:
+    """Scores a split of a run's data set, and stores predictions and measures in the run.
 
     Args:
-        predictor: the trained model.
+        run: trained.
+        split: "train", "val" or "test"; opening the test split is written into its ledger first.
+        progress: told how far it is.
+
+    Raises:
+        DatasetError: the split is empty.
+    """
+    known = run.dataset
+    dataset = known.subset(split)
+    if not len(dataset):
+        counts = ", ".join(f"{key} {value}" for key, value in known.split_counts.items())
+        raise DatasetError(f"the run's data set has no '{split}' pictures ({counts})")
+    if split == "test":
+        run.save_ledger(record_opening(dataset, run.path, "evaluate"))
+    return evaluate_dataset(run, dataset, split, progress)
+
+
+def evaluate_dataset(run: Run, dataset: Dataset, name: str, progress: Progress = silent) -> Evaluation:
+    """Scores every row of a data set, and stores predictions and measures in the run.
+
+    Args:
+        run: trained.
         dataset: the rows to score; labels are joined by name.
         name: what the result is called.
-        recipe: its `evaluation` section sets level and resamples.
-        training_counts: training pictures of each class, which say what always guessing would answer.
+        progress: told how far it is.
 
     Raises:
         DatasetError: there is nothing to score, or it has labels that the model does not know.
@@ -58,24 +80,49 @@ def evaluate_dataset(
         raise DatasetError(
             f"there are no pictures to score in '{name}'; name another split, or other data with --data"
         )
-    known = set(predictor.class_names)
+    known = set(run.class_names)
     unknown = sorted(set(dataset.table["target"]) - known)
     if unknown:
         raise DatasetError(
             f"these labels are no classes of the model: {name_some(unknown)}; it knows "
-            f"{name_some(list(predictor.class_names))}. Remove those pictures or train with them"
+            f"{name_some(list(run.class_names))}. Remove those pictures or train with them"
         )
+    recipe = run.recipe
+    predictor = Predictor.open(run.path, recipe.training.device)
+    if predictor.note:
+        progress("warning", 0, 0, predictor.note)
     settings = recipe.evaluation
     predictions = predictor.score(
-        dataset, batch_size=settings.batch_size, seed=recipe.seed, progress=progress
+        dataset, batch_size=settings.batch_size, seed=recipe.seed, progress=progress, look=_look
     )
     if not len(predictions):
         raise DatasetError(
             f"none of the {len(dataset)} pictures of '{name}' could be read: see `eighteen audit`"
         )
-    task = make(dataset.task, predictor.class_names, recipe.loss, training_counts)
+    task = make(dataset.task, predictor.class_names, recipe.loss, run.dataset.class_counts("train"))
     measures, details = task.measures(predictions, name, settings.confidence, settings.resamples)
+    run.save_predictions(name, predictions)
+    reference = run.predictions("val") if name != "val" and "val" in run.predicted_splits else None
+    facts = _facts(dataset, predictions)
+    more, more_details = task.evidence(
+        predictions, reference, facts, name, settings.confidence, settings.resamples
+    )
+    measures, details = {**measures, **more}, {**details, **more_details}
+    run.save_measures(name, measures, details)
     return Evaluation(name, predictions, measures, details)
+
+
+def _look(pixels: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+    brightness, blur = brightness_and_blur(pixels)
+    return {"brightness": brightness.astype(np.float32), "blur": blur.astype(np.float32)}
+
+
+def _facts(dataset: Dataset, predictions: Predictions) -> pl.DataFrame:
+    """What is known of each scored picture and may explain mistakes: the table's columns, light and blur."""
+    light = predictions.rows.select("id").with_columns(
+        *(pl.Series(name, predictions.arrays[name]) for name in ("brightness", "blur"))
+    )
+    return light.join(dataset.table.drop(*_NO_FACTS, strict=False), on="id", how="left")
 
 
 def trained_on(dataset: Dataset, known: Dataset) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Self
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
 from eighteen.core.inputs import InputSpec
 from eighteen.core.pixels import Source
@@ -19,6 +20,9 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 from eighteen.inference.reading import Item, items_of, read_batches
 from eighteen.inference.scoring import Forward
+
+Look = Callable[[npt.NDArray[np.float32]], Mapping[str, npt.NDArray[np.float32]]]
+"""Fitted pictures `[B, C, H, W]`, 0..255, to arrays of B rows."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Predictor:
         inputs: how a picture becomes the network's input.
         class_names: the K classes.
         max_pixels: pictures above it count as unreadable; None takes the decoder's own limit.
+        calibration: what is done to the logits that `forward` gives.
         note: what the user should know about how it was opened, such as a device that is not there.
     """
 
@@ -56,12 +61,14 @@ class Predictor:
         class_names: Sequence[str],
         max_pixels: int | None = None,
         note: str = "",
+        calibration: Calibration | None = None,
     ) -> None:
         self.note = note
         self.forward = forward
         self.inputs = inputs
         self.class_names = tuple(class_names)
         self.max_pixels = max_pixels
+        self.calibration = calibration or Calibration()
 
     @classmethod
     def open(cls, path: str | Path, device: str = "auto") -> Self:
@@ -78,7 +85,8 @@ class Predictor:
         network = native.open_network(run)
         place, note = choose_device(device)
         scorer = Scorer(network.to(place), run.inputs, place)
-        return cls(scorer, run.inputs, run.class_names, run.recipe.data.max_pixels, note)
+        limit = run.recipe.data.max_pixels
+        return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration)
 
     def predict(
         self,
@@ -106,8 +114,8 @@ class Predictor:
         items: list[Item] = [
             (source if isinstance(source, bytes | np.ndarray) else Path(source), -1) for source in sources
         ]
-        logits, errors = self._logits(items, batch_size, progress)
-        probabilities = softmax(logits)
+        logits, errors, _ = self._logits(items, batch_size, progress)
+        probabilities = softmax(self.calibration.apply(logits))
         return [
             Prediction("", 0.0, (), errors[row])
             if row in errors
@@ -124,39 +132,55 @@ class Predictor:
         batch_size: int = 64,
         seed: int = 0,
         progress: Progress = silent,
+        look: Look | None = None,
     ) -> Predictions:
-        """Predictions for every row of a data set; what cannot be read is listed and stays counted."""
-        logits, errors = self._logits(items_of(dataset), batch_size, progress)
+        """Predictions for every row of a data set; what cannot be read is listed and stays counted.
+
+        Args:
+            dataset: what to score.
+            batch_size: pictures a forward pass.
+            seed: of the training, written into each row.
+            progress: told how far it is.
+            look: also sees every batch of fitted pictures; what it gives is kept as further arrays.
+        """
+        logits, errors, seen = self._logits(items_of(dataset), batch_size, progress, look)
         ids = dataset.ids
         good = np.array([row for row in range(len(dataset)) if row not in errors], dtype=np.int64)
-        values = softmax(logits[good])
-        best = values.argmax(axis=1) if len(good) else np.empty(0, np.int64)
-        rows = dataset.table[good].select("id", "path", "target", "split", "group")
-        rows = rows.with_columns(
-            pl.Series("predicted", [self.class_names[k] for k in best], pl.String()),
-            pl.Series("score", values[np.arange(len(good)), best], pl.Float64()),
-            pl.lit(-1, pl.Int64()).alias("fold"),
-            pl.lit(seed, pl.Int64()).alias("seed"),
+        rows = (
+            dataset.table[good]
+            .select("id", "path", "target", "split", "group")
+            .with_columns(
+                pl.lit("").alias("predicted"),
+                pl.lit(0.0).alias("score"),
+                pl.lit(-1, pl.Int64()).alias("fold"),
+                pl.lit(seed, pl.Int64()).alias("seed"),
+            )
         )
-        return Predictions(
+        raw = Predictions(
             rows=rows,
-            arrays={"logits": logits[good]},
+            arrays={"logits": logits[good], **seen},
             class_names=self.class_names,
             expected=len(dataset),
             unreadable=tuple((ids[row], reason) for row, reason in sorted(errors.items())),
         )
+        return raw.calibrated(self.calibration)
 
     def _logits(
-        self, items: Sequence[Item], batch_size: int, progress: Progress
-    ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-        """Logits `[N, K]` (rows that could not be read stay zero) and the reasons of those."""
+        self, items: Sequence[Item], batch_size: int, progress: Progress, look: Look | None = None
+    ) -> tuple[npt.NDArray[np.float32], dict[int, str], dict[str, npt.NDArray[np.float32]]]:
+        """Of the network: logits `[N, K]` (zero where a picture could not be read), the reasons of those, and
+        what `look` saw in the readable ones."""
         logits = np.zeros((len(items), len(self.class_names)), dtype=np.float32)
         errors: dict[int, str] = {}
+        seen: list[Mapping[str, npt.NDArray[np.float32]]] = []
         done = 0
         for batch in read_batches(items, self.inputs, batch_size, self.max_pixels):
             errors.update(batch.unreadable)
             if len(batch.positions):
                 logits[batch.positions] = self.forward(batch.pixels)
+                if look is not None:
+                    seen.append(look(batch.pixels))
             done += len(batch.positions) + len(batch.unreadable)
             progress("predict", done, len(items), "")
-        return logits, errors
+        names = seen[0] if seen else ()
+        return logits, errors, {name: np.concatenate([part[name] for part in seen]) for name in names}

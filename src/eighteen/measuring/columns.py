@@ -134,19 +134,34 @@ def standard_errors(columns: Columns, name: str, sums: Floats) -> Floats:
 def debiased_ece(columns: Columns, sums: Floats) -> Floats:
     """ECE of resamples without its upward bias, `[R]`, from sums `[R, C]`; it may fall below 0.
 
-    The gap of a bin is the size of a sum S with a noise of variance Q, the sum of squares over units; a
-    resample adds the same noise again. With the squared gap estimated by S² - 2 Q (at least 0), the mean of
-    a folded normal gives what noise alone adds to |S|, and that is taken off, bin by bin.
+    The gap of a bin has a noise of variance Q, the sum of squares over units; a resample adds the same noise
+    again, so that its sum has 2 Q. What that adds to the size of each gap is taken off.
     """
     drawn, gaps = sums[..., columns.gaps], columns.table[columns.gaps]
     noise = np.sqrt(2 * np.asarray(gaps.multiply(gaps).sum(axis=1), dtype=np.float64))
-    real = np.sqrt(np.maximum(drawn**2 - noise**2, 0))
-    ratio = real / np.where(noise > 0, noise, 1)
-    folded = noise * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + real * erf(ratio / np.sqrt(2))
-    debiased: Floats = np.abs(drawn) - np.where(noise > 0, folded - real, 0)
-    total: Floats = debiased.sum(axis=-1)
+    total: Floats = sizes_without_noise(drawn, noise).sum(axis=-1)
     n: Floats = tallies_in(sums, columns.n_classes).support.sum(axis=-1)
     return total / n
+
+
+def sizes_without_noise(sums: Floats, noise: Floats) -> Floats:
+    """|S| of noisy sums, less what the noise adds to it on average, `[..., B]`; it may fall below 0.
+
+    Args:
+        sums: S, `[..., B]`.
+        noise: standard deviation of each, `[B]`; 0 where there is none.
+
+    With the squared sum without noise estimated by S² - noise² (at least 0), the mean of a folded normal
+    tells what noise adds.
+
+    Sources: Ferro and Fricker, Q. J. R. Meteorol. Soc. 138 (2012) for the square; Leone, Nelson and
+    Nottingham, Technometrics 3 (1961) for the folded normal.
+    """
+    real = np.sqrt(np.maximum(sums**2 - noise**2, 0))
+    ratio = real / np.where(noise > 0, noise, 1)
+    folded = noise * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + real * erf(ratio / np.sqrt(2))
+    sizes: Floats = np.abs(sums) - np.where(noise > 0, folded - real, 0)
+    return sizes
 
 
 def _scattered(rows: Ints, values: Floats, n_rows: int) -> csr_array:

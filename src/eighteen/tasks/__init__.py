@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from eighteen.core import plugins
 from eighteen.core.dataset import Dataset
@@ -50,6 +51,26 @@ class Task(Protocol):
         self, predictions: Predictions, split: str, confidence: float, resamples: int
     ) -> tuple[dict[str, Measure], dict[str, Any]]:
         """Every measure with its interval, and details for the report."""
+
+    def evidence(
+        self,
+        predictions: Predictions,
+        reference: Predictions | None,
+        facts: pl.DataFrame,
+        split: str,
+        confidence: float,
+        resamples: int,
+    ) -> tuple[dict[str, Measure], dict[str, Any]]:
+        """What else can be said about how far to trust it: calibration, prediction sets, slices.
+
+        Args:
+            predictions: of the pictures in question.
+            reference: of validation, which sets and thresholds are fitted on; None where these are it.
+            facts: a row a picture, by `id`, with columns that may explain mistakes.
+            split: name that is written into the measures.
+            confidence: of the intervals.
+            resamples: of the bootstrap.
+        """
 
 
 def make(task: str, class_names: Sequence[str], loss: LossSection, class_counts: Mapping[str, int]) -> Task:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,6 +23,7 @@ from eighteen.measuring.baseline import majority_sentence, not_better_than_major
 from eighteen.measuring.classes import ClassMeasures, confusion, per_class
 from eighteen.measuring.measure import measure
 from eighteen.measuring.resolution import resolution_sentence
+from eighteen.tasks._evidence import calibration_evidence, slice_evidence
 
 
 def make(class_names: tuple[str, ...], loss: LossSection, class_counts: dict[str, int]) -> Classification:
@@ -105,6 +107,18 @@ class Classification:
             "resolution": resolution_sentence(len(predictions)),
         }
         return found, details
+
+    def evidence(
+        self,
+        predictions: Predictions,
+        reference: Predictions | None,
+        facts: pl.DataFrame,
+        split: str,
+        confidence: float,
+        resamples: int,
+    ) -> tuple[dict[str, Measure], dict[str, Any]]:
+        measures, details = calibration_evidence(predictions, split, confidence, resamples)
+        return measures, {**details, **slice_evidence(predictions, facts, split, confidence)}
 
 
 def _row(found: ClassMeasures) -> dict[str, Any]:

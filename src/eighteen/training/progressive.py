@@ -28,7 +28,7 @@ def epoch_sides_px(epochs: int, size_px: int, start_fraction: float) -> tuple[in
         start_fraction: share of it that the first epoch sees.
 
     >>> epoch_sides_px(8, 32, 0.6)
-    (20, 20, 24, 28, 28, 32, 32, 32)
+    (20, 20, 24, 24, 28, 28, 32, 32)
     """
     unit_px = 4 if size_px <= 64 else 16
     growing = epochs - max(1, math.ceil(epochs * FULL_SIZE_SHARE))

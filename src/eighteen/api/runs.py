@@ -1,110 +1,30 @@
-"""The whole way, as functions: what the command line calls, and what `from eighteen import …` gives.
+"""Training, evaluating and asking a model, as functions: each leaves the same run folder as its command.
 
-Each composes the stages below it and leaves the same run folder as the command of its name. What needs torch
-is imported where it is used: an audit neither waits for it nor pays its memory.
+What needs torch is imported where it is used.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eighteen.auditing import Audit
-from eighteen.auditing import audit as audit_dataset
+from eighteen.api.data import PathLike, audit, read, require_open
 from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
-from eighteen.core.errors import DatasetError, GateError, RunError
-from eighteen.core.findings import Finding, by_severity
+from eighteen.core.errors import DatasetError, RunError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
-from eighteen.evaluating.ledger import openings, record_opening
-from eighteen.measuring.resolution import resolution_sentence
-from eighteen.reading import ReadOptions
-from eighteen.reading import read as read_path
-from eighteen.splitting import split as split_dataset
-from eighteen.splitting import split_like
+from eighteen.evaluating.ledger import openings
 
 if TYPE_CHECKING:
     from eighteen.evaluating.evaluate import Evaluation
     from eighteen.inference.files import PredictedFiles
     from eighteen.inference.predictor import Predictor
-
-PathLike = str | Path
-
-
-def read(path: PathLike, recipe: Recipe | None = None) -> Dataset:
-    """Reads a data set's rows and labels; no picture is decoded.
-
-    Args:
-        path: a folder of class folders (with train/val/test above them or not), a table (CSV, TSV, JSONL,
-            Parquet) or its folder, or IDX files.
-        recipe: its `data` section names columns and limits.
-
-    Raises:
-        DatasetError: the path is no data set, with the layouts that are.
-    """
-    data = (recipe or Recipe()).data
-    return read_path(
-        Path(path),
-        ReadOptions(
-            image_column=data.image_column,
-            label_column=data.label_column,
-            split_column=data.split_column,
-            group_column=data.group_column,
-            allow_outside=data.allow_outside,
-            keep_negative_labels=data.keep_negative_labels,
-            max_skipped_fraction=data.max_skipped_fraction,
-        ),
-    )
-
-
-def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
-    """Gives every row its split: the given ones, those of an earlier run, or new ones by the stated rule."""
-    data = (recipe or Recipe()).data
-    if data.splits_from is not None:
-        return split_like(dataset, Run.open(data.splits_from).dataset.table)
-    return split_dataset(
-        dataset,
-        val_fraction=data.val_fraction,
-        test_fraction=data.test_fraction,
-        seed=data.split_seed,
-        resplit=data.resplit,
-    )
-
-
-def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Progress = silent) -> Audit:
-    """Decodes every picture once, splits, checks, and repairs what can be repaired.
-
-    Args:
-        data: a path for `read`, or a data set.
-        recipe: its `data` section rules.
-
-    Returns:
-        The data set as training would use it, and the findings, worst first.
-
-    Raises:
-        DatasetError: the path is no data set, or nothing usable is left.
-    """
-    recipe = recipe or Recipe()
-    dataset = data if isinstance(data, Dataset) else read(data, recipe)
-    found = audit_dataset(
-        dataset,
-        split_with=lambda scanned: split(scanned, recipe),
-        accept=recipe.data.accept,
-        strict=recipe.data.strict,
-        max_pixels=recipe.data.max_pixels,
-        max_skipped_fraction=recipe.data.max_skipped_fraction,
-        min_images_per_class=recipe.data.min_images_per_class,
-        progress=progress,
-    )
-    more = (*_resolution(found.dataset), *_accepted_nothing(recipe, found.findings))
-    return replace(found, findings=by_severity((*found.findings, *more)))
 
 
 def train(
@@ -184,29 +104,17 @@ def evaluate(
     Raises:
         DatasetError: the split is empty, or labels are unknown to the model.
     """
-    from eighteen.evaluating.evaluate import evaluate_dataset, trained_on
+    from eighteen.evaluating.evaluate import evaluate_dataset, evaluate_split, trained_on
 
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, None):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
-    recipe, known = run.recipe, run.dataset
-    predictor = _opened(run.path, recipe.training.device, progress)
-    if data is not None:
-        dataset, name = _other_data(data, split, recipe), "data"
-        if warning := trained_on(scan(dataset, max_pixels=recipe.data.max_pixels), known):
-            progress("warning", 0, 0, warning)
-    else:
-        name = split or "val"
-        dataset = known.subset(name)
-        if not len(dataset):
-            counts = ", ".join(f"{key} {value}" for key, value in known.split_counts.items())
-            raise DatasetError(f"the run's data set has no '{name}' pictures ({counts})")
-        if name == "test":
-            run.save_ledger(record_opening(dataset, run.path, "evaluate"))
-    result = evaluate_dataset(predictor, dataset, name, recipe, known.class_counts("train"), progress)
-    run.save_predictions(name, result.predictions)
-    run.save_measures(name, result.measures, result.details)
-    return result
+    if data is None:
+        return evaluate_split(run, split or "val", progress)
+    dataset = _other_data(data, split, run.recipe)
+    if warning := trained_on(scan(dataset, max_pixels=run.recipe.data.max_pixels), run.dataset):
+        progress("warning", 0, 0, warning)
+    return evaluate_dataset(run, dataset, "data", progress)
 
 
 def predict(
@@ -276,53 +184,11 @@ def report(run: PathLike | Run) -> Path:
     return write_report(run)
 
 
-def _resolution(dataset: Dataset) -> list[Finding]:
-    """What the pictures that decide can tell apart."""
-    counts = dataset.split_counts
-    split = next((name for name in ("test", "val") if counts[name]), None)
-    if split is None:
-        return []
-    sentence = resolution_sentence(counts[split])
-    return [
-        Finding("resolution", "info", f"{split}: {sentence}", (), "more pictures tell smaller differences")
-    ]
-
-
-def _accepted_nothing(recipe: Recipe, findings: Iterable[Finding]) -> list[Finding]:
-    """An accepted finding that is not there is most likely misspelt."""
-    there = {finding.check for finding in findings}
-    unmatched = [name for name in recipe.data.accept if name not in there]
-    if not unmatched:
-        return []
-    message = f"--accept {', '.join(unmatched)}: nothing of that name was found"
-    return [Finding("accept", "warning", message, (), f"findings here: {', '.join(sorted(there))}")]
-
-
-def require_open(found: Audit) -> None:
-    """Lets an audit without blocking findings pass.
-
-    Raises:
-        GateError: naming each blocking finding and how to accept it.
-    """
-    blocking = found.blocking
-    if blocking:
-        lines = "; ".join(f"{finding.message} ({finding.advice})" for finding in blocking)
-        names = " ".join(f"--accept {name}" for name in dict.fromkeys(f.check for f in blocking))
-        raise GateError(f"training is blocked: {lines}. To train all the same: {names}")
-
-
 def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
-    from eighteen.training import fitting
+    from eighteen.evaluating.finishing import finish
 
-    if run.info["state"] != "trained":
-        with run.stage("train"):
-            fitting.fit(run, dataset, progress)
-    recipe = run.recipe
-    wanted = [name for name in ("val", "test") if dataset.split_counts[name]]
-    for name in wanted:
-        if name != "test" or recipe.evaluation.open_test:
-            with run.stage(f"evaluate {name}"):
-                evaluate(run, name, progress=progress)
+    wanted = ["val", "test"] if run.recipe.evaluation.open_test else ["val"]
+    finish(run, dataset, [name for name in wanted if dataset.split_counts[name]], progress)
     with run.stage("report"):
         report(run)
     run.set_state("complete")

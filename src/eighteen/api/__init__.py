@@ -1,0 +1,23 @@
+"""The whole way, as functions: what the command line calls, and what `from eighteen import …` gives.
+
+Each composes the stages below it. What needs torch is imported where it is used: an audit neither waits for
+it nor pays its memory.
+"""
+
+from eighteen.api.data import audit, read, split
+from eighteen.api.runs import demo, evaluate, predict, report, resume, train
+from eighteen.api.studies import crossval, resume_crossval
+
+__all__ = [
+    "audit",
+    "crossval",
+    "demo",
+    "evaluate",
+    "predict",
+    "read",
+    "report",
+    "resume",
+    "resume_crossval",
+    "split",
+    "train",
+]

@@ -1,0 +1,127 @@
+"""Reading, splitting and auditing a data set, as functions. None of them needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from eighteen.auditing import Audit
+from eighteen.auditing import audit as audit_dataset
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import GateError
+from eighteen.core.findings import Finding, by_severity
+from eighteen.core.progress import Progress, silent
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.measuring.resolution import resolution_sentence
+from eighteen.reading import ReadOptions
+from eighteen.reading import read as read_path
+from eighteen.splitting import split as split_dataset
+from eighteen.splitting import split_like
+
+PathLike = str | Path
+
+
+def read(path: PathLike, recipe: Recipe | None = None) -> Dataset:
+    """Reads a data set's rows and labels; no picture is decoded.
+
+    Args:
+        path: a folder of class folders (with train/val/test above them or not), a table (CSV, TSV, JSONL,
+            Parquet) or its folder, or IDX files.
+        recipe: its `data` section names columns and limits.
+
+    Raises:
+        DatasetError: the path is no data set, with the layouts that are.
+    """
+    data = (recipe or Recipe()).data
+    return read_path(
+        Path(path),
+        ReadOptions(
+            image_column=data.image_column,
+            label_column=data.label_column,
+            split_column=data.split_column,
+            group_column=data.group_column,
+            allow_outside=data.allow_outside,
+            keep_negative_labels=data.keep_negative_labels,
+            max_skipped_fraction=data.max_skipped_fraction,
+        ),
+    )
+
+
+def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
+    """Gives every row its split: the given ones, those of an earlier run, or new ones by the stated rule."""
+    data = (recipe or Recipe()).data
+    if data.splits_from is not None:
+        return split_like(dataset, Run.open(data.splits_from).dataset.table)
+    return split_dataset(
+        dataset,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=data.split_seed,
+        resplit=data.resplit,
+    )
+
+
+def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Progress = silent) -> Audit:
+    """Decodes every picture once, splits, checks, and repairs what can be repaired.
+
+    Args:
+        data: a path for `read`, or a data set.
+        recipe: its `data` section rules.
+
+    Returns:
+        The data set as training would use it, and the findings, worst first.
+
+    Raises:
+        DatasetError: the path is no data set, or nothing usable is left.
+    """
+    recipe = recipe or Recipe()
+    dataset = data if isinstance(data, Dataset) else read(data, recipe)
+    found = audit_dataset(
+        dataset,
+        split_with=lambda scanned: split(scanned, recipe),
+        accept=recipe.data.accept,
+        strict=recipe.data.strict,
+        max_pixels=recipe.data.max_pixels,
+        max_skipped_fraction=recipe.data.max_skipped_fraction,
+        min_images_per_class=recipe.data.min_images_per_class,
+        progress=progress,
+    )
+    more = (*_resolution(found.dataset), *_accepted_nothing(recipe, found.findings))
+    return replace(found, findings=by_severity((*found.findings, *more)))
+
+
+def require_open(found: Audit) -> None:
+    """Lets an audit without blocking findings pass.
+
+    Raises:
+        GateError: naming each blocking finding and how to accept it.
+    """
+    blocking = found.blocking
+    if blocking:
+        lines = "; ".join(f"{finding.message} ({finding.advice})" for finding in blocking)
+        names = " ".join(f"--accept {name}" for name in dict.fromkeys(f.check for f in blocking))
+        raise GateError(f"training is blocked: {lines}. To train all the same: {names}")
+
+
+def _resolution(dataset: Dataset) -> list[Finding]:
+    """What the pictures that decide can tell apart."""
+    counts = dataset.split_counts
+    split = next((name for name in ("test", "val") if counts[name]), None)
+    if split is None:
+        return []
+    sentence = resolution_sentence(counts[split])
+    return [
+        Finding("resolution", "info", f"{split}: {sentence}", (), "more pictures tell smaller differences")
+    ]
+
+
+def _accepted_nothing(recipe: Recipe, findings: Iterable[Finding]) -> list[Finding]:
+    """An accepted finding that is not there is most likely misspelt."""
+    there = {finding.check for finding in findings}
+    unmatched = [name for name in recipe.data.accept if name not in there]
+    if not unmatched:
+        return []
+    message = f"--accept {', '.join(unmatched)}: nothing of that name was found"
+    return [Finding("accept", "warning", message, (), f"findings here: {', '.join(sorted(there))}")]

@@ -1,0 +1,89 @@
+"""Cross-validates a recipe: every picture is scored by a training that never saw it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eighteen.cli import _options as opt
+
+
+def command(
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Trainings a repeat.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the folds are dealt anew.")] = 1,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
+    ] = None,
+    recipe: opt.RecipeName = None,
+    settings: opt.Settings = None,
+    model: Annotated[str | None, typer.Option(help="Network: resnet18, or any timm backbone.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE|imagenet|none", help="What training starts from.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first repeat.")] = None,
+    image_column: opt.ImageColumn = None,
+    label_column: opt.LabelColumn = None,
+    split_column: opt.SplitColumn = None,
+    group_column: opt.GroupColumn = None,
+    accept: opt.Accept = None,
+    strict: opt.Strict = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Measure a recipe by cross-validation: the way to know with few pictures.
+
+    The test split takes no part and stays closed. Each training splits its own validation off what it sees.
+    """
+    from eighteen import api
+    from eighteen.cli import _display as show
+
+    began = time.perf_counter()
+    if resume is None and (data is None or out is None):
+        raise typer.BadParameter("crossval needs DATA and --out STUDY (or --resume STUDY)")
+    if resume is not None and (data is not None or out is not None):
+        raise typer.BadParameter("--resume goes on as the study began; leave out DATA and --out")
+    with show.progress_bars() as bars:
+        if resume is not None:
+            study = api.resume_crossval(resume, bars)
+        else:
+            assert data is not None and out is not None
+            flags = {"model.name": model, "model.weights": weights, "seed": seed}
+            chosen = opt.make_recipe(
+                recipe,
+                settings,
+                flags=[opt.setting(key, value) for key, value in flags.items() if value is not None],
+                image_column=image_column,
+                label_column=label_column,
+                split_column=split_column,
+                group_column=group_column,
+                accept=accept,
+                strict=strict,
+            )
+            study = api.crossval(data, out, chosen, folds=folds, repeats=repeats, progress=bars)
+    measures, details = study.measures, study.details
+    if as_json:
+        show.print_json(
+            {
+                "study": study.path.as_posix(),
+                "folds": details["folds"],
+                "repeats": details["repeats"],
+                "predictions": (study.path / "predictions.parquet").as_posix(),
+                "counts": details["counts"],
+                "measures": {name: measure.to_json() for name, measure in measures.items()},
+                "seconds": round(time.perf_counter() - began, 2),
+            }
+        )
+    console = show.console()
+    title = f"\nout of fold, {details['folds']} folds: {details['images']} pictures outside the test split"
+    show.print_measures(measures, title, console)
+    console.print(details["resolution"], style="dim", markup=False)
+    console.print(
+        f"\nstudy   {study.path}   ({show.clock(time.perf_counter() - began)} in all)", markup=False
+    )

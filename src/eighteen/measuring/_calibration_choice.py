@@ -1,0 +1,70 @@
+"""Which calibration: losses of single pictures in, a method and the sentence that gives its reason out.
+
+In come the out-of-fold losses of each method `[N]`, simplest method first. A more complex method has to earn
+its place: it is taken where every simpler one loses more than chance explains.
+
+Source: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), section 7.10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from eighteen.core.calibration import Calibration, Method
+from eighteen.measuring.scored import Floats, Ints
+
+# Vector scaling fits two numbers a class; from fewer pictures of a class it mostly learns how rare they are.
+FEWEST_PER_CLASS = 10
+
+Losses = Mapping[Method, Floats]
+
+
+def candidates(targets: Ints, n_classes: int) -> tuple[Method, ...]:
+    """Methods that these pictures of known class can be asked about, simplest first."""
+    fewest = np.bincount(targets, minlength=n_classes).min()
+    return ("none", "temperature", "vector") if fewest >= FEWEST_PER_CLASS else ("none", "temperature")
+
+
+def simplest_of(losses: Losses, units: Ints) -> Method:
+    """The first method at most one standard error above the best, and not above "none"."""
+    best = min(losses.values(), key=lambda terms: float(terms.mean()))
+    good = []
+    for method, terms in losses.items():
+        excess, error = paired_difference(terms, best, units)
+        if excess <= error and terms.mean() <= losses["none"].mean():
+            good.append(method)
+    return good[0]
+
+
+def paired_difference(terms: Floats, others: Floats, units: Ints) -> tuple[float, float]:
+    """Mean of `terms - others`, and its standard error over units; infinite for a single unit."""
+    difference = terms - others
+    mean = float(difference.mean())
+    _, unit = np.unique(units, return_inverse=True)
+    sums = np.bincount(unit, difference - mean)
+    if len(sums) < 2:
+        return mean, float("inf")
+    return mean, float(np.sqrt(sums @ sums * len(sums) / (len(sums) - 1)) / len(terms))
+
+
+def reason_for(fitted: Calibration, losses: Losses, units: Ints) -> str:
+    """The choice and its figures in a sentence."""
+    figures = [f"none {losses['none'].mean():.4f}"]
+    for method, terms in losses.items():
+        if method != "none":
+            change, error = paired_difference(terms, losses["none"], units)
+            figures.append(f"{method} {terms.mean():.4f} ({change:+.4f} ± {error:.4f})")
+    if "vector" not in losses:
+        figures.append(f"vector not tried with fewer than {FEWEST_PER_CLASS} pictures of a class")
+    return (
+        f"{_named(fitted)}: the simplest within one standard error of the lowest NLL on pictures outside the "
+        f"fit, {len(losses['none']):,} in all: {', '.join(figures)}"
+    )
+
+
+def _named(fitted: Calibration) -> str:
+    if fitted.method == "temperature":
+        return f"temperature {1 / fitted.scale[0]:.3g}"
+    return "a scale and a bias for each class" if fitted.method == "vector" else "no calibration"

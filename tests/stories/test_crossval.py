@@ -1,0 +1,106 @@
+"""Cross-validation: every picture outside the test split is scored once a repeat, by a training without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from eighteen import Recipe
+from eighteen.api import crossval, resume_crossval
+from eighteen.core.errors import Interrupted, RecipeError, RunError
+from eighteen.core.study import Study
+from eighteen.evaluating import crossval as crossval_module
+
+
+def asked(small: Callable[..., Recipe]) -> Recipe:
+    return small(**{"training.epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def study(small: Callable[..., Recipe], pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    out = tmp_path_factory.mktemp("crossval") / "study"
+    return crossval(pictures, out, asked(small), folds=3, repeats=2)
+
+
+def test_every_picture_outside_the_test_split_is_scored_once_a_repeat(study: Study) -> None:
+    dataset = study.dataset
+    expected = set(dataset.table.filter(dataset.table["split"] != "test")["id"])
+    for seed in (0, 1):
+        rows = study.predictions.rows.filter(seed=seed)
+        assert set(rows["id"]) == expected
+        assert rows["id"].is_unique().all()
+        assert set(rows["fold"]) == {0, 1, 2}
+
+
+def test_no_training_saw_what_it_was_scored_on(study: Study) -> None:
+    for run in study.runs:
+        trained = set(run.dataset.table["id"])
+        assert trained.isdisjoint(run.predictions("held_out").rows["id"])
+        assert run.dataset.split_counts["test"] == 0
+        assert run.dataset.split_counts["val"] > 0
+        assert not run.test_openings
+
+
+def test_repeats_have_other_folds_and_other_seeds(study: Study) -> None:
+    folds = study.predictions.rows.select("id", "seed", "fold").pivot("seed", index="id", values="fold")
+    assert (folds["0"] != folds["1"]).any()
+    assert {run.recipe.seed for run in study.runs} == {0, 1}
+
+
+def test_measures_count_pictures_and_not_their_repeats(study: Study) -> None:
+    pictures = study.predictions.rows["id"].n_unique()
+    assert study.measures["accuracy"].n == pictures
+    assert study.info["state"] == "complete"
+
+
+def test_an_interrupted_study_goes_on_and_ends_the_same(
+    study: Study,
+    small: Callable[..., Recipe],
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = crossval_module.held_out_predictions
+    calls = []
+
+    def stopping(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 3:
+            raise Interrupted("stopped", 130)
+        return known(*given)
+
+    monkeypatch.setattr(crossval_module, "held_out_predictions", stopping)
+    out = tmp_path / "study"
+    with pytest.raises(Interrupted, match="--resume"):
+        crossval(pictures, out, asked(small), folds=3, repeats=2)
+    assert Study.open(out).info["state"] == "interrupted"
+    first = (out / "runs" / "seed-0-repeat-0-fold-0" / "weights.safetensors").stat().st_mtime_ns
+    resumed = resume_crossval(out)
+    assert (out / "runs" / "seed-0-repeat-0-fold-0" / "weights.safetensors").stat().st_mtime_ns == first
+    assert resumed.measures == study.measures
+    assert resumed.predictions.rows.equals(study.predictions.rows)
+
+
+def test_the_command_prints_what_other_programs_rely_on(
+    eighteen: Callable[..., Any], small_flags: Callable[..., list[str]], pictures: Path, tmp_path: Path
+) -> None:
+    flags = small_flags({"training.epochs": 1})
+    said = eighteen("crossval", pictures, "--out", tmp_path / "cv", "--folds", 2, "--json", *flags)
+    assert said.code == 0
+    assert said.json["folds"] == 2
+    assert set(said.json["measures"]["accuracy"]) == {"value", "low", "high", "n", "method"}
+    rows = pl.read_parquet(said.json["predictions"])
+    assert {"fold", "seed"} <= set(rows.columns)
+
+
+def test_what_cannot_be_cross_validated_is_refused(
+    small: Callable[..., Recipe], pictures: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="2 folds or more"):
+        crossval(pictures, tmp_path / "one", small(), folds=1)
+    with pytest.raises(RunError, match="no study"):
+        resume_crossval(tmp_path)
