@@ -1,4 +1,4 @@
-"""Cross-validation: every picture outside the test split is scored once a repeat, by a training without it."""
+"""Cross-validation: every picture outside the test split is scored by a training that never saw it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def test_no_training_saw_what_it_was_scored_on(study: Study) -> None:
         assert run.dataset.split_counts["test"] == 0
         assert run.dataset.split_counts["val"] > 0
         assert not run.test_openings
+
+
+def test_each_training_has_its_share_of_validation_though_the_split_was_made_by_hash(
+    paint: Callable[..., Path], small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    photos = paint(tmp_path / "photos", {"blue": 150, "red": 150})
+    made = crossval(photos, tmp_path / "study", asked(small), folds=2)
+    for run in made.runs:
+        counts = run.dataset.split_counts
+        assert counts["val"] / (counts["val"] + counts["train"]) == pytest.approx(0.15, abs=0.08)
 
 
 def test_repeats_have_other_folds_and_other_seeds(study: Study) -> None:

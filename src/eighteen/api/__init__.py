@@ -6,10 +6,12 @@ it nor pays its memory.
 
 from eighteen.api.data import audit, read, split
 from eighteen.api.runs import demo, evaluate, predict, report, resume, train
-from eighteen.api.studies import crossval, resume_crossval
+from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 
 __all__ = [
     "audit",
+    "compare",
+    "compare_recipes",
     "crossval",
     "demo",
     "evaluate",
@@ -17,6 +19,7 @@ __all__ = [
     "read",
     "report",
     "resume",
+    "resume_compare",
     "resume_crossval",
     "split",
     "train",

@@ -124,6 +124,7 @@ def predict(
     progress: Progress = silent,
     *,
     device: str = "auto",
+    coverage: float | None = None,
 ) -> PredictedFiles:
     """What a trained model says about pictures.
 
@@ -132,6 +133,7 @@ def predict(
         sources: files, and folders whose pictures are taken.
         out: table to write (.csv, .parquet or .jsonl); it must not exist.
         device: where the network runs.
+        coverage: also gives a set of classes that holds the true one as often as this says, 0..1.
 
     Returns:
         One row a picture; one that cannot be read is a row with its error.
@@ -146,7 +148,7 @@ def predict(
 
     if out is not None:
         check_table_path(Path(out))
-    predictor = _opened(run, device, progress)
+    predictor = _opened(run, device, progress, coverage)
     result = predict_files(predictor, map(Path, sources), progress)
     if out is not None:
         write_table(Path(out), result)
@@ -195,12 +197,14 @@ def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
     return run
 
 
-def _opened(run: PathLike, device: str, progress: Progress) -> Predictor:
+def _opened(run: PathLike, device: str, progress: Progress, coverage: float | None) -> Predictor:
     from eighteen.inference.predictor import Predictor
 
-    predictor = Predictor.open(run, device)
+    predictor = Predictor.open(run, device, coverage)
     if predictor.note:
         progress("warning", 0, 0, predictor.note)
+    if predictor.set_rule is not None:
+        progress("note", 0, 0, f"prediction sets: {predictor.set_rule.reason}")
     return predictor
 
 

@@ -10,8 +10,9 @@ from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RecipeError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
-from eighteen.core.run import require_absent
+from eighteen.core.run import Run, require_absent
 from eighteen.core.study import Study
+from eighteen.measuring.verdicts import MARGIN, Comparison
 
 
 def crossval(
@@ -71,6 +72,110 @@ def resume_crossval(study: PathLike, progress: Progress = silent) -> Study:
             progress,
         )
     except Interrupted as error:
-        opened.set_state("interrupted")
-        message = f"stopped; go on with: eighteen crossval --resume {opened.path}"
-        raise Interrupted(message, error.exit_code) from error
+        raise _stopped(opened, error) from error
+
+
+def compare(
+    first: PathLike | Run,
+    second: PathLike | Run,
+    split: str | None = None,
+    *,
+    margin: float = MARGIN,
+) -> Comparison:
+    """Whether the second run's model is better than the first one's, on the same pictures.
+
+    Args:
+        first, second: evaluated runs.
+        split: whose predictions; None takes "test" where both have opened it, else "val".
+        margin: a difference in accuracy below it does not matter.
+
+    Raises:
+        DatasetError: a run has no predictions for the split.
+        EighteenError: the runs were not scored on the same pictures.
+    """
+    from eighteen.evaluating.comparing import compare_runs
+
+    runs = [each if isinstance(each, Run) else Run.open(each) for each in (first, second)]
+    return compare_runs(runs[0], runs[1], split, margin)[0]
+
+
+def compare_recipes(
+    data: PathLike | Dataset,
+    out: PathLike,
+    first: Recipe,
+    second: Recipe,
+    *,
+    names: tuple[str, str] = ("the first", "the second"),
+    seeds: int = 3,
+    folds: int | None = None,
+    margin: float = MARGIN,
+    progress: Progress = silent,
+) -> Comparison:
+    """Whether the second recipe is better, over seeds and on pictures held out of training.
+
+    Args:
+        data: a path for `read`, or a data set.
+        out: the study's folder to make; it must not exist.
+        first, second: the recipes; their `data` sections must agree.
+        names: what to call them.
+        seeds: trainings of each recipe (and fold).
+        folds: cross-validation with so many folds; 1 holds validation out; None takes 5 up to 5,000
+            pictures outside the test split, and 1 above.
+        margin: a difference in accuracy below it does not matter.
+
+    Raises:
+        GateError: a finding blocks training.
+        Interrupted: the user stopped it; `resume_compare` goes on.
+    """
+    from eighteen.evaluating.heldout import default_folds
+
+    if seeds < 1 or (folds is not None and folds < 1):
+        raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
+    if first.data != second.data:
+        raise RecipeError("the two recipes read the data differently; their data sections must be the same")
+    require_absent(Path(out))
+    found = audit(data, first, progress)
+    require_open(found)
+    asked = {
+        "recipes": [first.to_json(), second.to_json()],
+        "names": list(names),
+        "seeds": seeds,
+        "folds": folds or default_folds(found.dataset),
+        "margin": margin,
+    }
+    with Study.creating(out, "compare", asked) as staging:
+        staging.save_dataset(found.dataset)
+    return resume_compare(out, progress)
+
+
+def resume_compare(study: PathLike, progress: Progress = silent) -> Comparison:
+    """Goes on with an interrupted comparison; finished trainings are not made again.
+
+    Raises:
+        RunError: there is no such study.
+    """
+    from eighteen.evaluating import comparing
+
+    opened = Study.open(study, "compare")
+    asked = opened.asked
+    first, second = (recipe_from_json(row) for row in asked["recipes"])
+    names = (asked["names"][0], asked["names"][1])
+    try:
+        return comparing.compare_recipes(
+            opened,
+            opened.dataset,
+            (first, second),
+            names,
+            asked["seeds"],
+            asked["folds"],
+            asked["margin"],
+            progress,
+        )
+    except Interrupted as error:
+        raise _stopped(opened, error) from error
+
+
+def _stopped(study: Study, error: Interrupted) -> Interrupted:
+    study.set_state("interrupted")
+    kind = study.info["kind"]
+    return Interrupted(f"stopped; go on with: eighteen {kind} --resume {study.path}", error.exit_code)

@@ -1,11 +1,12 @@
 """Predictions for files and folders, as a table that other programs read.
 
-The columns are `path, label, score, error` and `p:<class>` for each class; a picture that cannot be read is a
-row with its error, never missing.
+The columns are `path, label, score, error`, `set` (a JSON list, where a coverage was asked) and `p:<class>`
+for each class; a picture that cannot be read is a row with its error, never missing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +31,21 @@ class PredictedFiles:
     paths: tuple[str, ...]
     rows: tuple[Prediction, ...]
     class_names: tuple[str, ...]
+    with_sets: bool = False
 
     def to_table(self) -> pl.DataFrame:
-        """`path, label, score, error, p:<class> …`; label and score are empty where error is not."""
+        """`path, label, score, error, (set,) p:<class> …`; label and score are empty where error is not."""
         columns: dict[str, list[Any]] = {
             "path": list(self.paths),
             "label": [row.label for row in self.rows],
             "score": [None if row.error else row.score for row in self.rows],
             "error": [row.error for row in self.rows],
         }
+        if self.with_sets:
+            columns["set"] = [json.dumps(row.labels, ensure_ascii=False) for row in self.rows]
         for k, name in enumerate(self.class_names):
             columns[f"p:{name}"] = [row.probabilities[k] if row.probabilities else None for row in self.rows]
-        texts = ("path", "label", "error")
+        texts = ("path", "label", "error", "set")
         schema = {name: pl.String() if name in texts else pl.Float64() for name in columns}
         return pl.DataFrame(columns, schema=schema)
 
@@ -61,6 +65,7 @@ def predict_files(
         (*(printable(str(path)) for path in paths), *(item.path for item in left_out)),
         (*answers, *(Prediction("", 0.0, (), item.reason) for item in left_out)),
         predictor.class_names,
+        predictor.set_rule is not None,
     )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
+from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.core.pixels import Source
 from eighteen.core.predictions import Predictions, softmax
@@ -20,6 +21,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 from eighteen.inference.reading import Item, items_of, read_batches
 from eighteen.inference.scoring import Forward
+from eighteen.measuring.conformal import SetRule, fit_sets, sets
 
 Look = Callable[[npt.NDArray[np.float32]], Mapping[str, npt.NDArray[np.float32]]]
 """Fitted pictures `[B, C, H, W]`, 0..255, to arrays of B rows."""
@@ -34,12 +36,15 @@ class Prediction:
         score: its probability, 0..1.
         probabilities: of every class, in class order; empty where the picture could not be read.
         error: why the picture could not be read; "" otherwise.
+        labels: the prediction set, most probable first: the true class is among them as often as was asked;
+            empty where no coverage was asked.
     """
 
     label: str
     score: float
     probabilities: tuple[float, ...]
     error: str = ""
+    labels: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -51,6 +56,7 @@ class Predictor:
         class_names: the K classes.
         max_pixels: pictures above it count as unreadable; None takes the decoder's own limit.
         calibration: what is done to the logits that `forward` gives.
+        set_rule: which classes belong into a prediction set; None makes none.
         note: what the user should know about how it was opened, such as a device that is not there.
     """
 
@@ -62,6 +68,7 @@ class Predictor:
         max_pixels: int | None = None,
         note: str = "",
         calibration: Calibration | None = None,
+        set_rule: SetRule | None = None,
     ) -> None:
         self.note = note
         self.forward = forward
@@ -69,13 +76,20 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.max_pixels = max_pixels
         self.calibration = calibration or Calibration()
+        self.set_rule = set_rule
 
     @classmethod
-    def open(cls, path: str | Path, device: str = "auto") -> Self:
+    def open(cls, path: str | Path, device: str = "auto", coverage: float | None = None) -> Self:
         """Opens a run folder.
 
+        Args:
+            path: the run.
+            device: where the network runs.
+            coverage: how often the prediction set shall hold the true class, 0..1; fitted on what the model
+                said about validation. None makes no sets.
+
         Raises:
-            RunError: there is no trained model at `path`.
+            RunError: there is no trained model at `path`, or no validation to fit sets on.
         """
         from eighteen.formats import native
         from eighteen.inference.devices import choose_device
@@ -86,7 +100,8 @@ class Predictor:
         place, note = choose_device(device)
         scorer = Scorer(network.to(place), run.inputs, place)
         limit = run.recipe.data.max_pixels
-        return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration)
+        rule = None if coverage is None else _set_rule(run, coverage)
+        return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration, rule)
 
     def predict(
         self,
@@ -116,14 +131,24 @@ class Predictor:
         ]
         logits, errors, _ = self._logits(items, batch_size, progress)
         probabilities = softmax(self.calibration.apply(logits))
+        inside = None if self.set_rule is None else sets(self.set_rule, probabilities)
         return [
             Prediction("", 0.0, (), errors[row])
             if row in errors
             else Prediction(
-                self.class_names[int(values.argmax())], float(values.max()), tuple(map(float, values))
+                self.class_names[int(values.argmax())],
+                float(values.max()),
+                tuple(map(float, values)),
+                labels=() if inside is None else self._in_set(inside[row], values),
             )
             for row, values in enumerate(probabilities)
         ]
+
+    def _in_set(
+        self, inside: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.float64]
+    ) -> tuple[str, ...]:
+        order = np.argsort(-probabilities, kind="stable")
+        return tuple(self.class_names[k] for k in order if inside[k])
 
     def score(
         self,
@@ -184,3 +209,13 @@ class Predictor:
             progress("predict", done, len(items), "")
         names = seen[0] if seen else ()
         return logits, errors, {name: np.concatenate([part[name] for part in seen]) for name in names}
+
+
+def _set_rule(run: Run, coverage: float) -> SetRule:
+    if "val" not in run.predicted_splits:
+        raise RunError(
+            f"{run.path} holds no predictions for validation, which prediction sets are fitted on; make "
+            f"them: eighteen evaluate {run.path}"
+        )
+    known = run.predictions("val")
+    return fit_sets(known.probabilities, known.targets, coverage)

@@ -1,22 +1,30 @@
-"""How far a classifier's answers can be trusted: calibration before and after, and where it is worse.
+"""How far a classifier's answers can be trusted: calibration, prediction sets, and where it is worse.
 
 In come predictions and facts about the pictures; out come further measures, and details for the report.
 """
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from eighteen.core.calibration import Calibration
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
+from eighteen.measuring.auroc import Flags
 from eighteen.measuring.calibration import debiased_ece, reliability
+from eighteen.measuring.conformal import fit_sets, sets
 from eighteen.measuring.measure import measure
+from eighteen.measuring.set_coverage import CoverageMeasures, coverage_measures, coverage_sentence
 from eighteen.measuring.slices import find_slices, skipped_columns
 
+COVERAGES = (0.9, 0.95)
+PARTS = 5
 SHOWN_SLICES = 12
 
 
@@ -47,3 +55,41 @@ def slice_evidence(
         "slices_looked_at": len(found),
         "slices_skipped": skipped_columns(predictions, facts),
     }
+
+
+def set_evidence(
+    predictions: Predictions, reference: Predictions | None, split: str, confidence: float
+) -> tuple[dict[str, Measure], dict[str, Any]]:
+    """Coverage and size of the sets at each level of `COVERAGES`, fitted on the reference.
+
+    Without a reference the sets are cross-fitted: each fifth by a rule from the other four.
+    """
+    measures: dict[str, Measure] = {}
+    details: dict[str, Any] = {}
+    groups = predictions.rows["group"].to_list()
+    for level in COVERAGES:
+        inside, sentence_of = _sets(predictions, reference, level)
+        found = coverage_measures(
+            inside, predictions.targets, predictions.class_names, groups, confidence, split
+        )
+        percent = round(100 * level)
+        measures[f"coverage_{percent}"], measures[f"set_size_{percent}"] = found.coverage, found.size
+        details[str(percent)] = {**found.to_json(), "sentence": sentence_of(found)}
+    return measures, {"sets": details}
+
+
+def _sets(
+    predictions: Predictions, reference: Predictions | None, level: float
+) -> tuple[Flags, Callable[[CoverageMeasures], str]]:
+    if reference is not None:
+        rule = fit_sets(reference.probabilities, reference.targets, level)
+        return sets(rule, predictions.probabilities), lambda found: coverage_sentence(rule, found)
+    units = predictions.rows.select(pl.when(pl.col("group") == "").then("id").otherwise("group")).to_series()
+    part = np.array([zlib.crc32(name.encode()) % PARTS for name in units], np.int64)
+    inside = np.zeros(predictions.logits.shape, np.bool_)
+    for number in range(PARTS):
+        held = part == number
+        if held.any():
+            rule = fit_sets(predictions.probabilities[~held], predictions.targets[~held], level)
+            inside[held] = sets(rule, predictions.probabilities[held])
+    return inside, lambda found: f"cross-fitted in {PARTS} parts of these pictures themselves"

@@ -23,7 +23,7 @@ from eighteen.measuring.baseline import majority_sentence, not_better_than_major
 from eighteen.measuring.classes import ClassMeasures, confusion, per_class
 from eighteen.measuring.measure import measure
 from eighteen.measuring.resolution import resolution_sentence
-from eighteen.tasks._evidence import calibration_evidence, slice_evidence
+from eighteen.tasks._evidence import calibration_evidence, set_evidence, slice_evidence
 
 
 def make(class_names: tuple[str, ...], loss: LossSection, class_counts: dict[str, int]) -> Classification:
@@ -118,7 +118,9 @@ class Classification:
         resamples: int,
     ) -> tuple[dict[str, Measure], dict[str, Any]]:
         measures, details = calibration_evidence(predictions, split, confidence, resamples)
-        return measures, {**details, **slice_evidence(predictions, facts, split, confidence)}
+        sets, set_details = set_evidence(predictions, reference, split, confidence)
+        slices = slice_evidence(predictions, facts, split, confidence)
+        return {**measures, **sets}, {**details, **set_details, **slices}
 
 
 def _row(found: ClassMeasures) -> dict[str, Any]:

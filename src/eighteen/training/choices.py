@@ -29,7 +29,7 @@ ERASING_EPOCHS = 15
 """Random erasing delays learning; shorter trainings from scratch go without."""
 
 PROGRESSIVE_PX = 64
-"""Smaller inputs are not made smaller still: CIFAR-10 at 32 px, 8 epochs, lost 4 points by starting at 20 px."""
+"""Smaller inputs are not made smaller still: CIFAR-10 (32 px, 8 epochs) lost 4 points by starting at 20 px."""
 
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
 

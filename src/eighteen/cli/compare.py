@@ -1,0 +1,117 @@
+"""Compares two runs, or two recipes that it trains, on the same pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eighteen.cli import _options as opt
+
+if TYPE_CHECKING:
+    from eighteen.core.recipe import Recipe
+    from eighteen.measuring.verdicts import Comparison
+
+
+def command(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN RUN | DATA", help="Two runs, or the data to train on.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of two runs; test where both have opened it, else val.")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="Recipe or .toml file; the first is the first, and so on.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SECTION.KEY=VALUE", help="What the second recipe changes; repeatable."),
+    ] = None,
+    settings: opt.Settings = None,
+    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each recipe.")] = 3,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="1 holds validation out; by default 5 up to 5,000 pictures outside the test split."
+        ),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="A difference in accuracy that would not matter, 0..1.")
+    ] = 0.01,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
+    ] = None,
+    group_column: opt.GroupColumn = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Say whether the second is better: helps, hurts, no difference that matters, or cannot tell.
+
+    Two runs are compared by what they said about one split. Two recipes are trained here, with several seeds.
+    """
+    from eighteen import api
+    from eighteen.cli import _display as show
+
+    began = time.perf_counter()
+    given = paths or []
+    if resume is not None:
+        if given or out is not None or recipe or change or settings:
+            raise typer.BadParameter("--resume goes on as the study began; leave out everything else")
+        with show.progress_bars() as bars:
+            compared, where = api.resume_compare(resume, bars), resume
+    elif len(given) == 2:
+        if recipe or change or settings or out is not None:
+            raise typer.BadParameter("two runs are compared as they are; recipes go with one DATA")
+        compared, where = api.compare(given[0], given[1], split, margin=margin), None
+    elif len(given) == 1:
+        if out is None:
+            raise typer.BadParameter("comparing recipes trains them: name a folder with --out STUDY")
+        names, made = _recipes(recipe or [], settings or [], change or [], group_column)
+        with show.progress_bars() as bars:
+            compared = api.compare_recipes(
+                given[0],
+                out,
+                made[0],
+                made[1],
+                names=names,
+                seeds=seeds,
+                folds=folds,
+                margin=margin,
+                progress=bars,
+            )
+        where = out
+    else:
+        raise typer.BadParameter("compare needs two runs, or one DATA with recipes (or --resume STUDY)")
+    _print(compared, where, time.perf_counter() - began, as_json)
+
+
+def _recipes(
+    named: list[str], settings: list[str], change: list[str], group_column: str | None
+) -> tuple[tuple[str, str], tuple[Recipe, Recipe]]:
+    """Names and values of the two recipes; what is not named is the default one."""
+    first, second = [*named, "default", "default"][:2]
+    made = [
+        opt.make_recipe(None if name == "default" else name, [*settings, *more], group_column=group_column)
+        for name, more in ((first, []), (second, change))
+    ]
+    if made[0] == made[1]:
+        raise typer.BadParameter("both recipes are the same: give --recipe twice, or --change")
+    return (first, second if second != first else ", ".join(change)), (made[0], made[1])
+
+
+def _print(compared: Comparison, study: Path | None, seconds: float, as_json: bool) -> None:
+    from eighteen.cli import _display as show
+
+    if as_json:
+        place = {} if study is None else {"study": study.as_posix()}
+        show.print_json({**compared.to_json(), **place, "seconds": round(seconds, 2)})
+    out = show.console()
+    colours = {"helps": "bold green", "hurts": "bold red"}
+    out.print(compared.verdict, style=colours.get(compared.verdict, "bold"), markup=False)
+    out.print(compared.sentence, markup=False)
+    rows = {"accuracy": compared.difference, **compared.measures}
+    show.print_measures(rows, "\nsecond minus first", out)
+    if study is not None:
+        out.print(f"\nstudy   {study}   ({show.clock(seconds)} in all)", markup=False)

@@ -1,0 +1,97 @@
+"""Which of two recipes is better: both trained with the same seeds, and scored on the same held-out pictures.
+
+With few pictures each training is a cross-validation, so that every picture outside the test split counts;
+with many, the validation split is held out (and each training splits its own validation off what is left).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import DatasetError
+from eighteen.core.predictions import Predictions
+from eighteen.core.progress import Progress, silent
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.core.study import Study
+from eighteen.evaluating.heldout import held_out_predictions, outside_test, parts, together, with_seed
+from eighteen.measuring.paired import compare
+from eighteen.measuring.verdicts import Comparison
+
+
+def compare_recipes(
+    study: Study,
+    dataset: Dataset,
+    recipes: tuple[Recipe, Recipe],
+    names: tuple[str, str],
+    seeds: int,
+    k: int,
+    margin: float,
+    progress: Progress = silent,
+) -> Comparison:
+    """Trains both with every seed on every fold, and stores predictions and verdict in the study.
+
+    Args:
+        study: as `Study.creating` made it, or interrupted since.
+        dataset: audited, with splits; its test split is left out.
+        recipes: the first and the second.
+        names: what the sentence calls them.
+        seeds: trainings of each, from the recipe's own seed on.
+        k: folds; 1 holds the validation split out.
+        margin: a difference in accuracy below it does not matter.
+    """
+    known = outside_test(dataset)
+    waiting = parts(known, k, 1, recipes[0].data.split_seed)
+    total = 2 * seeds * len(waiting)
+    found: tuple[list[Predictions], list[Predictions]] = ([], [])
+    # Seed by seed, so that a study that is stopped has compared as much as it could.
+    for seed in range(seeds):
+        for part in waiting:
+            for place, recipe in enumerate(recipes):
+                number = sum(map(len, found)) + 1
+                progress("note", number, total, f"training {number} of {total}: {names[place]}, seed {seed}")
+                seeded = with_seed(recipe, recipe.seed + seed)
+                prefix = f"{'ab'[place]}-"
+                found[place].append(held_out_predictions(study, prefix, known, part, seeded, progress))
+    first, second = (together(each) for each in found)
+    compared = compare(first, second, margin=margin, split="held out", names=names)
+    study.save_comparison(compared.to_json())
+    study.set_state("complete")
+    return compared
+
+
+def compare_runs(first: Run, second: Run, split: str | None, margin: float) -> tuple[Comparison, str]:
+    """Compares what two runs said about one split; no picture is read.
+
+    Args:
+        first, second: evaluated runs on the same pictures.
+        split: None takes "test" where both have opened it, else "val".
+
+    Returns:
+        The comparison and the split that it is about.
+
+    Raises:
+        DatasetError: a run has no predictions for the split.
+    """
+    runs = (first, second)
+    common = set(first.predicted_splits) & set(second.predicted_splits)
+    chosen = split or ("test" if "test" in common else "val")
+    for run in runs:
+        if chosen not in run.predicted_splits:
+            raise DatasetError(
+                f"{run.path} holds no predictions for '{chosen}' "
+                f"(it has: {', '.join(run.predicted_splits)}); "
+                f"make them: eighteen evaluate {run.path} --split {chosen}"
+            )
+    names = _names(runs)
+    predictions = [run.predictions(chosen) for run in runs]
+    return compare(predictions[0], predictions[1], margin=margin, split=chosen, names=names), chosen
+
+
+def _names(runs: Sequence[Run]) -> tuple[str, str]:
+    """The folders' names, or their paths where these are the same."""
+    first, second = runs
+    if first.path.name != second.path.name:
+        return first.path.name, second.path.name
+    return first.path.as_posix(), second.path.as_posix()
