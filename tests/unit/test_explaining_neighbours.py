@@ -78,7 +78,7 @@ def test_features_are_those_of_the_training_pictures(striped_squares: Any, tmp_p
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture.astype(np.uint8).transpose(1, 2, 0)).save(folder / f"{row}.png")
     network, inputs = striped_squares.network, striped_squares.inputs
-    dataset, _ = audit(tmp_path / "photos")
+    dataset = audit(tmp_path / "photos").dataset
     plain, _ = FeatureReader(network, inputs, torch.device("cpu"), 10**6).read(dataset)
     order = [int(Path(name).stem) for name in dataset.ids]
     np.testing.assert_allclose(features_of(network, inputs, pixels)[order], plain, atol=1e-5)

@@ -42,7 +42,7 @@ def test_a_coarse_map_is_made_smooth_and_lies_where_it_should() -> None:
     heat = np.zeros((4, 4), np.float32)
     heat[0, 3] = 1
     right = luma(overlay(np.zeros((3, 224, 224), np.float32), heat)[:, 224 + GAP_PX :])
-    assert right[28, 196] == right.max() and right[196, 28] == right.min()
+    assert right[0, 223] == right.max() > 100 and right[223, 0] == right.min() == 0
     assert len(np.unique(right[28])) > 20
 
 

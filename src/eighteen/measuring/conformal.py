@@ -261,9 +261,9 @@ def _tuned(pictures: _Pictures, draws: Floats, coverage: float) -> tuple[Score, 
     spared = kept_for_tuning(draws, coverage)
     if not spared.any():
         return FALLBACK, 0, pictures
-    some = pictures.taken(spared)
-    score = tuned(some.probabilities, some.targets, some.draws, coverage)
-    return score, len(some.targets), pictures.taken(~spared)
+    some, rest = pictures.taken(spared), pictures.taken(~spared)
+    score = tuned(some.probabilities, some.targets, some.draws, coverage, len(rest.targets))
+    return score, len(some.targets), rest
 
 
 def _true_scores(pictures: _Pictures, score: Score, by_class: bool) -> list[Floats]:
