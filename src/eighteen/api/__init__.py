@@ -5,7 +5,7 @@ it nor pays its memory.
 """
 
 from eighteen.api.data import audit, read, split
-from eighteen.api.runs import demo, evaluate, predict, report, resume, train
+from eighteen.api.runs import demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "crossval",
     "demo",
     "evaluate",
+    "explain",
     "predict",
     "read",
     "report",

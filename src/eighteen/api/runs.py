@@ -23,6 +23,7 @@ from eighteen.evaluating.ledger import openings
 
 if TYPE_CHECKING:
     from eighteen.evaluating.evaluate import Evaluation
+    from eighteen.explaining.explain import Explanations
     from eighteen.inference.files import PredictedFiles
     from eighteen.inference.predictor import Predictor
 
@@ -153,6 +154,36 @@ def predict(
     if out is not None:
         write_table(Path(out), result)
     return result
+
+
+def explain(
+    run: PathLike, sources: Sequence[PathLike], progress: Progress = silent
+) -> tuple[Explanations, Path]:
+    """Where the network looked, similar training pictures, and checks of both; writes a page into the run.
+
+    Args:
+        run: a trained run whose pictures still lie where they lay.
+        sources: files, and folders whose pictures are taken.
+
+    Returns:
+        The explanations and the path of the page.
+
+    Raises:
+        DatasetError: no picture can be read.
+        RunError: there is no trained model at `run`.
+    """
+    from eighteen.explaining.explain import explain as explain_pictures
+    from eighteen.inference.files import expand
+    from eighteen.reporting.explanations import write_explanations
+
+    if isinstance(sources, str | Path):
+        raise TypeError("explain takes several files or folders; for one, give a list: explain(run, [path])")
+    opened = Run.open(run)
+    files, _ = expand(map(Path, sources))
+    if not files:
+        raise DatasetError("there are no pictures to explain: the folders hold none; name others")
+    found = explain_pictures(opened, files, progress)
+    return found, write_explanations(opened, found)
 
 
 def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:

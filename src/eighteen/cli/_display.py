@@ -28,6 +28,8 @@ NAMES = {
     "features": "Reading frozen features",
     "train": "Training",
     "predict": "Scoring",
+    "maps": "Looking where it looked",
+    "checks": "Checking the maps",
 }
 FIRST = ("accuracy", "top5_accuracy", "majority_baseline", "balanced_accuracy", "macro_f1", "auroc")
 """Measures in the order that people read them; the others follow."""

@@ -43,10 +43,11 @@ def write_report(run: Run) -> Path:
 
 def page_text(report: Report) -> str:
     """The page as HTML; the same report always gives the same text."""
-    return _environment().get_template("report.html.j2").render(report=report)
+    return environment().get_template("report.html.j2").render(report=report)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this folder; whatever they are given is escaped."""
     environment = Environment(
         loader=PackageLoader("eighteen.reporting"),
         autoescape=True,
