@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from eighteen.core.measures import Measure
+from eighteen.measuring.calibration import Bin
 from eighteen.reporting.curves import Panel
 
 WIDTH, HEIGHT = 360, 208
@@ -81,6 +82,50 @@ def interval_figure(measure: Measure, top: float = 1.0, reference: float | None 
     )
     label = f"{measure.value:.3f}, interval {measure.low:.3f} to {measure.high:.3f}, axis 0 to {top:g}"
     return _svg(INTERVAL_WIDTH, INTERVAL_HEIGHT, label, body, "interval")
+
+
+def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:
+    """How often answers are right against how sure the model is of them; on the diagonal both agree.
+
+    Args:
+        before: of the network's own probabilities, drawn hollow.
+        after: of the shipped ones, drawn full with their intervals.
+
+    Returns:
+        An `<svg>` element.
+    """
+    left, top, side = 46, 10, 236
+    width, height = left + side + 14, top + side + 34
+
+    def x(value: float) -> str:
+        return _n(left + side * value)
+
+    def y(value: float) -> str:
+        return _n(top + side * (1 - value))
+
+    grid = Markup(
+        '<line class="grid" x1="{x}" x2="{x}" y1="{top}" y2="{end}"/>'
+        '<line class="grid" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
+        '<text class="x" x="{x}" y="{below}">{text}</text>'
+        '<text class="y" x="{beside}" y="{y}" dy="0.32em">{text}</text>'
+    )
+    ends = {"top": top, "end": top + side, "left": left, "right": left + side}
+    beside = {"below": top + side + 17, "beside": left - 6}
+    steps = {step: f"{100 * step:g}\u00a0%" for step in (0.0, 0.25, 0.5, 0.75, 1.0)}
+    parts = [grid.format(x=x(step), y=y(step), text=text, **ends, **beside) for step, text in steps.items()]
+    diagonal = Markup('<line class="chosen" x1="{}" x2="{}" y1="{}" y2="{}"/>')
+    parts.append(diagonal.format(x(0), x(1), y(0), y(1)))
+    hollow = Markup('<circle class="hollow" cx="{}" cy="{}" r="3.5"/>')
+    parts += [hollow.format(x(row.confidence), y(row.accuracy)) for row in before]
+    full = Markup(
+        '<line class="whisker" x1="{x}" x2="{x}" y1="{low}" y2="{high}"/>'
+        '<circle class="value" cx="{x}" cy="{y}" r="4"/>'
+    )
+    parts += [
+        full.format(x=x(row.confidence), y=y(row.accuracy), low=y(row.low), high=y(row.high)) for row in after
+    ]
+    label = f"How often {len(after)} groups of answers are right against how sure the model is"
+    return _svg(width, height, label, Markup("").join(parts), "reliability")
 
 
 def round_steps(low: float, high: float, wanted: int = 4) -> list[float]:

@@ -17,7 +17,7 @@ from eighteen.core.run import Run
 from eighteen.reporting import words
 from eighteen.reporting.card import card_text
 from eighteen.reporting.content import Report, collect
-from eighteen.reporting.figures import interval_figure, panel_figure
+from eighteen.reporting.figures import interval_figure, panel_figure, reliability_figure
 
 ROWS_SHOWN = 24
 ROWS_MOST = 200
@@ -67,6 +67,7 @@ def environment() -> Environment:
         percent=words.percent,
         pictures=words.pictures,
         range_text=words.range_text,
+        reliability_figure=reliability_figure,
         rows_most=ROWS_MOST,
         rows_shown=ROWS_SHOWN,
         split_names=words.SPLIT_NAMES,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from eighteen.core.measures import Measure
 from eighteen.core.run import Run
+from eighteen.reporting.trust import Trust, trust
 from eighteen.reporting.words import (
     MEASURE_NAMES,
     SPLIT_NAMES,
@@ -71,6 +72,7 @@ class Result:
         matrix: `[K][K]` counts, rows are given classes; () for more than `LARGEST_MATRIX` classes.
         confusions: the most frequent ones.
         resolution: what so many pictures can tell apart.
+        trust: calibration, prediction sets and weak slices.
         not_better: says that the model is no better than a constant answer; "" where it is.
     """
 
@@ -88,6 +90,7 @@ class Result:
     matrix: tuple[tuple[int, ...], ...]
     confusions: tuple[Confusion, ...]
     resolution: str
+    trust: Trust
     not_better: str
 
     @property
@@ -156,6 +159,7 @@ def _result(split: str, measures: Mapping[str, Measure], details: Mapping[str, A
         matrix=tuple(map(tuple, matrix.tolist())) if len(names) <= LARGEST_MATRIX else (),
         confusions=_confusions(matrix, names),
         resolution=details.get("resolution", ""),
+        trust=trust(details, run.calibration.reason),
         not_better=details.get("not_better_than_majority", ""),
     )
 

@@ -18,11 +18,24 @@ MEASURE_NAMES = {
     "nll": ("Log loss", "surprise at the truth, in nats; lower is better, 0 is perfect"),
     "brier": ("Brier score", "squared error of the probabilities; lower is better, 0 is perfect"),
     "ece": ("Calibration error", "how far scores are from how often they are right; lower is better"),
+    "ece_uncalibrated": ("Before calibration", "the same of the network's own scores"),
+    "coverage_90": ("Coverage at 90 %", "how often sets that were asked for 90 % hold the right class"),
+    "set_size_90": ("Set size at 90 %", "classes in such a set, on average; 1 is best"),
+    "coverage_95": ("Coverage at 95 %", "how often sets that were asked for 95 % hold the right class"),
+    "set_size_95": ("Set size at 95 %", "classes in such a set, on average; 1 is best"),
     "majority_baseline": ("Always the same answer", "what saying the most frequent training class would get"),
 }
 """Name and meaning of each measure, in the order in which they are shown."""
 
-PERCENT = ("accuracy", "balanced_accuracy", "top5_accuracy", "macro_f1", "majority_baseline")
+PERCENT = (
+    "accuracy",
+    "balanced_accuracy",
+    "top5_accuracy",
+    "macro_f1",
+    "majority_baseline",
+    "coverage_90",
+    "coverage_95",
+)
 """Measures that are written in percent; the others as plain numbers."""
 
 
