@@ -14,8 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 from eighteen import audit
 from eighteen.core.errors import EighteenError
 from eighteen.explaining import neighbours as module
-from eighteen.explaining.neighbours import features_of, find_neighbours
-from eighteen.training.features import FeatureReader
+from eighteen.explaining.neighbours import find_neighbours
+from eighteen.training.features import FeatureReader, features_of
 
 
 def features(n: int, seed: int, width: int = 6) -> np.ndarray:

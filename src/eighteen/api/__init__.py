@@ -5,13 +5,14 @@ it nor pays its memory.
 """
 
 from eighteen.api.data import audit, read, split
-from eighteen.api.runs import demo, evaluate, explain, predict, report, resume, train
+from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 
 __all__ = [
     "audit",
     "compare",
     "compare_recipes",
+    "cost",
     "crossval",
     "demo",
     "evaluate",

@@ -22,6 +22,7 @@ from eighteen.core.run import Run, require_absent
 from eighteen.evaluating.ledger import openings
 
 if TYPE_CHECKING:
+    from eighteen.evaluating.cost import Cost
     from eighteen.evaluating.evaluate import Evaluation
     from eighteen.explaining.explain import Explanations
     from eighteen.inference.files import PredictedFiles
@@ -92,7 +93,12 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
 
 
 def evaluate(
-    run: PathLike | Run, split: str | None = None, data: PathLike | None = None, progress: Progress = silent
+    run: PathLike | Run,
+    split: str | None = None,
+    data: PathLike | None = None,
+    progress: Progress = silent,
+    *,
+    unknown: PathLike | None = None,
 ) -> Evaluation:
     """Scores a split of a run's data set, or other data, and stores predictions and measures in the run.
 
@@ -101,21 +107,28 @@ def evaluate(
         split: "train", "val" or "test"; opening the test split is written into its ledger. None is "val", or
             with `data` all of it.
         data: other pictures with labels.
+        unknown: a folder of pictures of none of the classes, to measure whether the model notices.
 
     Raises:
-        DatasetError: the split is empty, or labels are unknown to the model.
+        DatasetError: the split is empty, labels are unknown to the model, or no unknown picture can be read.
     """
-    from eighteen.evaluating.evaluate import evaluate_dataset, evaluate_split, trained_on
+    from eighteen.evaluating import evaluate as evaluating
 
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, None):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
+    others = [] if unknown is None else _pictures([unknown])
     if data is None:
-        return evaluate_split(run, split or "val", progress)
-    dataset = _other_data(data, split, run.recipe)
-    if warning := trained_on(scan(dataset, max_pixels=run.recipe.data.max_pixels), run.dataset):
-        progress("warning", 0, 0, warning)
-    return evaluate_dataset(run, dataset, "data", progress)
+        result = evaluating.evaluate_split(run, split or "val", progress)
+        dataset = run.dataset.subset(result.name)
+    else:
+        dataset = _other_data(data, split, run.recipe)
+        if warning := evaluating.trained_on(
+            scan(dataset, max_pixels=run.recipe.data.max_pixels), run.dataset
+        ):
+            progress("warning", 0, 0, warning)
+        result = evaluating.evaluate_dataset(run, dataset, "data", progress)
+    return evaluating.with_unknown(run, result, dataset, others, progress) if others else result
 
 
 def predict(
@@ -173,17 +186,29 @@ def explain(
         RunError: there is no trained model at `run`.
     """
     from eighteen.explaining.explain import explain as explain_pictures
-    from eighteen.inference.files import expand
     from eighteen.reporting.explanations import write_explanations
 
     if isinstance(sources, str | Path):
         raise TypeError("explain takes several files or folders; for one, give a list: explain(run, [path])")
     opened = Run.open(run)
-    files, _ = expand(map(Path, sources))
-    if not files:
-        raise DatasetError("there are no pictures to explain: the folders hold none; name others")
-    found = explain_pictures(opened, files, progress)
+    found = explain_pictures(opened, _pictures(sources), progress)
     return found, write_explanations(opened, found)
+
+
+def cost(run: PathLike, progress: Progress = silent) -> Cost:
+    """Parameters, computation, time and memory of an answer on this machine, measured once a model.
+
+    Raises:
+        RunError: there is no trained model at `run`.
+    """
+    from eighteen.evaluating.cost import measure_cost
+    from eighteen.formats import native
+    from eighteen.inference.devices import choose_device
+
+    opened = Run.open(run)
+    device, _ = choose_device(opened.recipe.training.device)
+    network = native.open_network(opened).to(device)
+    return measure_cost(network, opened.inputs, run=opened.path, progress=progress)
 
 
 def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:
@@ -226,6 +251,15 @@ def _finish(run: Run, dataset: Dataset, progress: Progress) -> Run:
         report(run)
     run.set_state("complete")
     return run
+
+
+def _pictures(sources: Sequence[PathLike]) -> list[Path]:
+    from eighteen.inference.files import expand
+
+    files, _ = expand(map(Path, sources))
+    if not files:
+        raise DatasetError(f"there are no pictures in {', '.join(map(str, sources))}; name others")
+    return files
 
 
 def _opened(run: PathLike, device: str, progress: Progress, coverage: float | None) -> Predictor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from eighteen.cli import _display as show
 
@@ -10,12 +12,19 @@ if TYPE_CHECKING:
     from eighteen.core.run import Run
 
 
-def print_summary(run: Run, seconds: float, as_json: bool, splits: tuple[str, ...] = ()) -> None:
-    """Measures of some splits (all where none is named), sentences that matter, and where the report lies."""
+def print_summary(
+    run: Run,
+    seconds: float,
+    as_json: bool,
+    splits: tuple[str, ...] = (),
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Measures of some splits (all where none is named), sentences that matter, and where the report lies;
+    `more` goes into the JSON object."""
     from eighteen.reporting.summary import summary
 
     if as_json:
-        show.print_json(summary(run, seconds, splits))
+        show.print_json({**summary(run, seconds, splits), **more})
     out = show.console()
     details = run.details
     for split, measures in run.measures.items():

@@ -20,6 +20,13 @@ def command(
         ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Other pictures with labels.")] = None,
+    unknown: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Pictures of none of the classes: does the model notice?"),
+    ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Also measure time and memory of an answer on this machine.")
+    ] = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Measure a trained model, each number with its interval."""
@@ -30,6 +37,11 @@ def command(
 
     began = time.perf_counter()
     with show.progress_bars() as bars:
-        result = api.evaluate(run, split, data, bars)
+        result = api.evaluate(run, split, data, bars, unknown=unknown)
         api.report(run)
-    print_summary(Run.open(run), time.perf_counter() - began, as_json, (result.name,))
+        seconds = time.perf_counter() - began
+        measured = api.cost(run, bars) if cost else None
+    more = {} if measured is None else {"cost": measured.to_json()}
+    print_summary(Run.open(run), seconds, as_json, (result.name,), more)
+    if measured is not None:
+        show.console().print(measured.sentence, markup=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 from eighteen.evaluating.ledger import record_opening
+from eighteen.evaluating.unknown import measure_unknown
 from eighteen.inference.predictor import Predictor
 from eighteen.measuring.picture_facts import brightness_and_blur
 from eighteen.tasks import make
@@ -123,6 +125,24 @@ def _facts(dataset: Dataset, predictions: Predictions) -> pl.DataFrame:
         *(pl.Series(name, predictions.arrays[name]) for name in ("brightness", "blur"))
     )
     return light.join(dataset.table.drop(*_NO_FACTS, strict=False), on="id", how="left")
+
+
+def with_unknown(
+    run: Run, result: Evaluation, known: Dataset, unknown: Sequence[Path], progress: Progress
+) -> Evaluation:
+    """The same evaluation with `auroc_unknown` and `auroc_unknown_distance`, stored in the run too.
+
+    Args:
+        run: trained.
+        result: of `known`.
+        known: the pictures that were scored.
+        unknown: pictures of none of the model's classes.
+        progress: told how far it is.
+    """
+    found = measure_unknown(run, known, unknown, result.name, progress)
+    measures = {**result.measures, **found}
+    run.save_measures(result.name, measures, result.details)
+    return replace(result, measures=measures)
 
 
 def trained_on(dataset: Dataset, known: Dataset) -> str:

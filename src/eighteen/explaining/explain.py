@@ -23,7 +23,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 from eighteen.explaining._asking import Pixels
 from eighteen.explaining.gradcam import explain_maps
-from eighteen.explaining.neighbours import features_of, find_neighbours
+from eighteen.explaining.neighbours import find_neighbours
 from eighteen.explaining.overlay import overlay_png
 from eighteen.explaining.sanity import CheckResult, deletion_check, randomisation_check
 from eighteen.explaining.shortcuts import Shortcuts, find_shortcuts
@@ -31,7 +31,7 @@ from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.inference.reading import Item, items_of, read_batches
 from eighteen.inference.scoring import Forward, Scorer
-from eighteen.training.features import FeatureReader
+from eighteen.training.features import FeatureReader, features_of
 
 NEIGHBOURS = 5
 CHECKED_PICTURES = 48

@@ -5,7 +5,7 @@ each. Near means a small angle between feature vectors (cosine), so the strength
 part. What the network takes for similar tells more about a mistake than a map does.
 
 Features of training pictures come from `training.features.FeatureReader`, which keeps them in a cache; those
-of the pictures asked about from `features_of`.
+of the pictures asked about from `training.features.features_of`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from eighteen.core.errors import EighteenError
-from eighteen.core.inputs import InputSpec
-from eighteen.explaining._asking import BATCH_SIZE, Pixels, as_pictures
-from eighteen.inference.scoring import Scorer, evaluating
 
 Features = npt.NDArray[np.float32]
 
@@ -81,31 +76,6 @@ def find_neighbours(
     rows = [np.empty((0, most), np.int64), *(block[0] for block in found)]
     similarity = [np.empty((0, most), np.float32), *(block[1] for block in found)]
     return Neighbours(np.concatenate(rows), np.concatenate(similarity))
-
-
-def features_of(network: nn.Module, inputs: InputSpec, pixels: Pixels) -> Features:
-    """Features of fitted pictures in the plain view, as `FeatureReader` makes them: `[B, D]` float32.
-
-    Args:
-        network: with `forward_features` and `forward_head(..., pre_logits=True)`, as every network of the
-            family has; on any device, left as it is.
-        inputs: what the network expects.
-        pixels: `[B, C, H, W]`, 0..255, B of 1 or more.
-
-    Raises:
-        EighteenError: there is no picture.
-    """
-    pixels = as_pictures(pixels)
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    scorer = Scorer(network, inputs, device)
-    parts = []
-    with torch.inference_mode(), evaluating(network):
-        for start in range(0, len(pixels), BATCH_SIZE):
-            images = scorer.normalised(torch.from_numpy(pixels[start : start + BATCH_SIZE]))
-            maps = network.forward_features(images)  # type: ignore[operator]
-            vectors: Tensor = network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
-            parts.append(vectors.float().cpu().numpy())
-    return np.concatenate(parts)
 
 
 def _nearest(

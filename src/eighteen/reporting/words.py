@@ -23,6 +23,11 @@ MEASURE_NAMES = {
     "set_size_90": ("Set size at 90 %", "classes in such a set, on average; 1 is best"),
     "coverage_95": ("Coverage at 95 %", "how often sets that were asked for 95 % hold the right class"),
     "set_size_95": ("Set size at 95 %", "classes in such a set, on average; 1 is best"),
+    "auroc_unknown": (
+        "Noticing unknown things",
+        "AUROC by energy: pictures of none of the classes against these",
+    ),
+    "auroc_unknown_distance": ("The same by distance", "to the nearest training pictures in feature space"),
     "majority_baseline": ("Always the same answer", "what saying the most frequent training class would get"),
 }
 """Name and meaning of each measure, in the order in which they are shown."""

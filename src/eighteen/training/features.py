@@ -79,17 +79,39 @@ class FeatureReader:
                     f"back or audit again"
                 )
             images = self._scorer.normalised(torch.from_numpy(batch.pixels))
-            views = [self._features(images), self._features(images.flip(-1))]
+            views = [_features(self._network, each) for each in (images, images.flip(-1))]
             parts.append(np.stack(views, axis=1))  # [B, 2, D]
             done += len(batch.positions)
             progress("features", done, len(dataset), "")
         return np.concatenate(parts)
 
-    def _features(self, images: Tensor) -> Floats:
-        with torch.inference_mode(), evaluating(self._network):
-            maps = self._network.forward_features(images)  # type: ignore[operator]
-            vectors: Tensor = self._network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
-            return vectors.float().cpu().numpy()
+
+def features_of(network: nn.Module, inputs: InputSpec, pixels: Floats, batch_size: int = 64) -> Floats:
+    """Features of fitted pictures in the plain view, as `FeatureReader` makes them: `[B, D]` float32.
+
+    Args:
+        network: as for `FeatureReader`; left as it is, on its device.
+        inputs: what the network expects.
+        pixels: `[B, C, H, W]`, 0..255, B of 1 or more.
+        batch_size: pictures a forward pass.
+
+    Raises:
+        TrainingError: there is no picture.
+    """
+    if not len(pixels):
+        raise TrainingError("there is no picture to take features of; give one or more")
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    scorer = Scorer(network, inputs, device)
+    starts = range(0, len(pixels), batch_size)
+    parts = [torch.from_numpy(pixels[start : start + batch_size]) for start in starts]
+    return np.concatenate([_features(network, scorer.normalised(part)) for part in parts])
+
+
+def _features(network: nn.Module, images: Tensor) -> Floats:
+    with torch.inference_mode(), evaluating(network):
+        maps = network.forward_features(images)  # type: ignore[operator]
+        vectors: Tensor = network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
+        return vectors.float().cpu().numpy()
 
 
 def _content_keys(dataset: Dataset) -> list[str]:
