@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from eighteen.core.run import Run
-from eighteen.training.keeping import drop_start, keep_the_better, mixed, put_aside
+from eighteen.training.keeping import SHARES, drop_start, keep_the_better, mixed, put_aside
 from eighteen.training.progressive import epoch_sides_px, shrunk, work_share
 from eighteen.training.resume import Moving
 
@@ -24,43 +24,39 @@ class Number(nn.Module):
         self.register_buffer("count", torch.tensor(3))
 
 
-def kept(
-    tmp_path: Path, scores: Mapping[float, Mapping[str, float]], select_by: str = "accuracy"
-) -> tuple[float, str]:
+def kept(tmp_path: Path, losses: Mapping[float, float]) -> tuple[float, str]:
     """The weight that is kept between a start of 0 and a tuned one of 1, and the sentence."""
     run, network = Run(tmp_path), Number(0.0)
     put_aside(run, network)
     tuned = {name: value.detach().clone() for name, value in Number(1.0).state_dict().items()}
     moving = Moving(network, torch.optim.SGD(network.parameters(), 0.1), None, tuned)
-    sentence = keep_the_better(run, moving, select_by, lambda model: scores[round(model.value.item(), 3)])  # type: ignore[arg-type]
+
+    def validate(model: nn.Module) -> Mapping[str, float]:
+        return {"nll_calibrated": losses[round(model.get_parameter("value").item(), 3)]} if losses else {}
+
+    return _value(keep_the_better(run, moving, validate), moving)
+
+
+def _value(sentence: str, moving: Moving) -> tuple[float, str]:
     return float(moving.best["value"]), sentence
 
 
-def measures(accuracy: float, nll: float) -> dict[str, float]:
-    return {"accuracy": accuracy, "nll": nll}
-
-
-@pytest.mark.parametrize("best", [0.0, 0.5, 1.0])
-def test_the_best_on_validation_is_kept_and_named(best: float, tmp_path: Path) -> None:
-    scores = {share: measures(0.9 if share == best else 0.8, 1.0) for share in (0.0, 0.5, 1.0)}
-    value, sentence = kept(tmp_path, scores)
+@pytest.mark.parametrize("best", SHARES)
+def test_the_smallest_loss_is_kept_and_named(best: float, tmp_path: Path) -> None:
+    value, sentence = kept(tmp_path, {share: 0.4 if share == best else 0.5 for share in SHARES})
     assert value == best
-    assert "0.900" in sentence and "0.800" in sentence
-    assert sentence.startswith({0.0: "the head", 0.5: "the mean of both", 1.0: "fine-tuning"}[best])
+    assert sentence.count("0.400") == 1
+    assert sentence.count("0.500") == len(SHARES) - 1
+    begins = {0.0: "the head", 1.0: "fine-tuning"}.get(best, f"{100 * best:g} % fine-tuning")
+    assert sentence.startswith(begins)
 
 
-def test_a_draw_goes_to_the_smaller_log_loss(tmp_path: Path) -> None:
-    scores = {0.0: measures(0.9, 0.4), 0.5: measures(0.9, 0.3), 1.0: measures(0.9, 0.5)}
-    assert kept(tmp_path, scores)[0] == 0.5
-
-
-def test_log_loss_can_decide_by_itself(tmp_path: Path) -> None:
-    scores = {0.0: measures(0.7, 0.2), 0.5: measures(0.9, 0.3), 1.0: measures(0.9, 0.5)}
-    assert kept(tmp_path, scores, "nll")[0] == 0.0
+def test_a_draw_goes_to_fine_tuning(tmp_path: Path) -> None:
+    assert kept(tmp_path, dict.fromkeys(SHARES, 0.5))[0] == 1.0
 
 
 def test_without_validation_fine_tuning_stays(tmp_path: Path) -> None:
-    value, sentence = kept(tmp_path, {0.0: {}, 0.5: {}, 1.0: {}})
+    value, sentence = kept(tmp_path, {})
     assert value == 1.0
     assert "no validation pictures" in sentence
 

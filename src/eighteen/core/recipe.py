@@ -187,8 +187,8 @@ class TrainingSection(Section):
     )
     keep_head: bool | Auto = Field(
         "auto",
-        description="keep the head on frozen features, or the middle between it and the tuned weights, where "
-        "validation does not find the tuned ones better (Wortsman et al. 2022)",
+        description="keep the head on frozen features, or a mixture of its weights and the tuned ones, where "
+        "validation likes that better (Wortsman et al. 2022)",
     )
     progressive_from: Annotated[float, Field(ge=0.3, le=1)] | Auto = Field(
         "auto",

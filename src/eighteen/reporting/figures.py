@@ -95,7 +95,7 @@ def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:
         An `<svg>` element.
     """
     left, top, side = 46, 10, 236
-    width, height = left + side + 14, top + side + 34
+    width, height = left + side + 26, top + side + 34
 
     def x(value: float) -> str:
         return _n(left + side * value)

@@ -45,7 +45,7 @@ class Task(Protocol):
     def selection(
         self, logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
     ) -> Mapping[str, float]:
-        """The cheap measures that pick an epoch; "nll" is among them."""
+        """The cheap measures that pick an epoch; "nll" is among them, "nll_calibrated" where it is finite."""
 
     def measures(
         self, predictions: Predictions, split: str, confidence: float, resamples: int

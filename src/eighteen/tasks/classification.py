@@ -20,6 +20,7 @@ from eighteen.core.predictions import Predictions, softmax
 from eighteen.core.recipe import LossSection
 from eighteen.measuring import metrics
 from eighteen.measuring.baseline import majority_sentence, not_better_than_majority
+from eighteen.measuring.calibration import fit_temperature
 from eighteen.measuring.classes import ClassMeasures, confusion, per_class
 from eighteen.measuring.measure import measure
 from eighteen.measuring.resolution import resolution_sentence
@@ -89,6 +90,7 @@ class Classification:
             "balanced_accuracy": metrics.balanced_accuracy(targets, probabilities),
             "macro_f1": metrics.macro_f1(targets, probabilities),
             "nll": metrics.nll(targets, probabilities),
+            "nll_calibrated": _nll_at_best_temperature(logits, targets),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -121,6 +123,13 @@ class Classification:
         sets, set_details = set_evidence(predictions, reference, split, confidence)
         slices = slice_evidence(predictions, facts, split, confidence)
         return {**measures, **sets}, {**details, **set_details, **slices}
+
+
+def _nll_at_best_temperature(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> float | None:
+    """Log loss once the logits are scaled: label smoothing alone would make it look worse."""
+    if not np.isfinite(logits).all():
+        return None
+    return metrics.nll(targets, softmax(fit_temperature(logits, targets).apply(logits)))
 
 
 def _row(found: ClassMeasures) -> dict[str, Any]:

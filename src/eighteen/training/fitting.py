@@ -126,9 +126,8 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             run.add_event(str(error))
             run.set_state("failed")
             raise
-    select_by = recipe.training.select_by
-    if recipe.training.head_first is True and recipe.training.keep_head is True and select_by != "last":
-        _tell(run, progress, keep_the_better(run, moving, select_by, validation), "note")
+    if recipe.training.head_first is True and recipe.training.keep_head is True:
+        _tell(run, progress, keep_the_better(run, moving, validation), "note")
     _store_weights(run, moving, position, dataset)
     drop_state(run)
     drop_start(run)
