@@ -37,6 +37,9 @@ def test_the_recipe_that_learns_is_ahead(study: Study) -> None:
     assert found["seeds"] == 2
     assert found["seed_sd"] is not None
     assert "learning" in found["sentence"] and "idle" in found["sentence"]
+    page = (study.path / "report.html").read_text(encoding="utf-8")
+    assert found["verdict"].capitalize() in page
+    assert all(run.path.name in page for run in study.runs)
 
 
 def test_one_training_each_of_a_model_that_learned_and_one_that_did_not(

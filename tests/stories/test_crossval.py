@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from eighteen import Recipe
+from eighteen import Recipe, report
 from eighteen.api import crossval, resume_crossval
 from eighteen.core.errors import Interrupted, RecipeError, RunError
 from eighteen.core.study import Study
@@ -65,6 +65,8 @@ def test_measures_count_pictures_and_not_their_repeats(study: Study) -> None:
     pictures = study.predictions.rows["id"].n_unique()
     assert study.measures["accuracy"].n == pictures
     assert study.info["state"] == "complete"
+    page = (study.path / "report.html").read_text(encoding="utf-8")
+    assert f"{100 * study.measures['accuracy'].value:.1f}" in page
 
 
 def test_an_interrupted_study_goes_on_and_ends_the_same(
@@ -88,6 +90,8 @@ def test_an_interrupted_study_goes_on_and_ends_the_same(
     with pytest.raises(Interrupted, match="--resume"):
         crossval(pictures, out, asked(small), folds=3, repeats=2)
     assert Study.open(out).info["state"] == "interrupted"
+    with pytest.raises(RunError, match="no answer yet"):
+        report(out)
     first = (out / "runs" / "seed-0-repeat-0-fold-0" / "weights.safetensors").stat().st_mtime_ns
     resumed = resume_crossval(out)
     assert (out / "runs" / "seed-0-repeat-0-fold-0" / "weights.safetensors").stat().st_mtime_ns == first

@@ -19,6 +19,7 @@ from eighteen.core.errors import DatasetError, RunError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
+from eighteen.core.study import Study
 from eighteen.evaluating.ledger import openings
 
 if TYPE_CHECKING:
@@ -231,11 +232,14 @@ def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:
     return run
 
 
-def report(run: PathLike | Run) -> Path:
-    """Writes `report.html` and the model card `README.md` of a run; returns the report's path."""
+def report(path: PathLike | Run) -> Path:
+    """Writes `report.html` of a run (with its model card `README.md`) or of a study; returns its path."""
     from eighteen.reporting.page import write_report
+    from eighteen.reporting.study_page import write_study_report
 
-    run = run if isinstance(run, Run) else Run.open(run)
+    if not isinstance(path, Run) and (Path(path) / "study.json").exists():
+        return write_study_report(Study.open(path))
+    run = path if isinstance(path, Run) else Run.open(path)
     tested = run.dataset.subset("test")
     if run.predicted_splits and len(tested):
         run.save_ledger(openings(tested))

@@ -59,11 +59,12 @@ def resume_crossval(study: PathLike, progress: Progress = silent) -> Study:
         RunError: there is no such study.
     """
     from eighteen.evaluating.crossval import cross_validate
+    from eighteen.reporting.study_page import write_study_report
 
     opened = Study.open(study, "crossval")
     asked = opened.asked
     try:
-        return cross_validate(
+        done = cross_validate(
             opened,
             opened.dataset,
             recipe_from_json(asked["recipe"]),
@@ -73,6 +74,8 @@ def resume_crossval(study: PathLike, progress: Progress = silent) -> Study:
         )
     except Interrupted as error:
         raise _stopped(opened, error) from error
+    write_study_report(done)
+    return done
 
 
 def compare(
@@ -155,13 +158,14 @@ def resume_compare(study: PathLike, progress: Progress = silent) -> Comparison:
         RunError: there is no such study.
     """
     from eighteen.evaluating import comparing
+    from eighteen.reporting.study_page import write_study_report
 
     opened = Study.open(study, "compare")
     asked = opened.asked
     first, second = (recipe_from_json(row) for row in asked["recipes"])
     names = (asked["names"][0], asked["names"][1])
     try:
-        return comparing.compare_recipes(
+        found = comparing.compare_recipes(
             opened,
             opened.dataset,
             (first, second),
@@ -173,6 +177,8 @@ def resume_compare(study: PathLike, progress: Progress = silent) -> Comparison:
         )
     except Interrupted as error:
         raise _stopped(opened, error) from error
+    write_study_report(opened)
+    return found
 
 
 def _stopped(study: Study, error: Interrupted) -> Interrupted:

@@ -14,7 +14,7 @@ def command(
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Write report.html and the model card of a run."""
+    """Write report.html of a run, with its model card, or of a study."""
     import webbrowser
 
     from eighteen import api

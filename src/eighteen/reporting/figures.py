@@ -8,7 +8,8 @@ figure; the page sets them as text.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -82,6 +83,38 @@ def interval_figure(measure: Measure, top: float = 1.0, reference: float | None 
     )
     label = f"{measure.value:.3f}, interval {measure.low:.3f} to {measure.high:.3f}, axis 0 to {top:g}"
     return _svg(INTERVAL_WIDTH, INTERVAL_HEIGHT, label, body, "interval")
+
+
+def difference_figure(comparison: Mapping[str, Any], limits: tuple[float, float]) -> Markup:
+    """A difference with its interval on an axis around 0, and the margin within which it would not matter.
+
+    Args:
+        comparison: `difference` with `value`, `low`, `high`, and `margin`.
+        limits: ends of the axis.
+
+    Returns:
+        An `<svg>` element.
+    """
+    width, height = 640, 44
+    low, high = limits
+
+    def x(value: float) -> str:
+        return _n(10 + (width - 20) * (value - low) / (high - low))
+
+    difference, margin = comparison["difference"], comparison["margin"]
+    body = Markup(
+        '<line class="axis" x1="{first}" x2="{last}" y1="22" y2="22"/>'
+        '<line class="grid" x1="{zero}" x2="{zero}" y1="4" y2="40"/>'
+        '<line class="chosen" x1="{left}" x2="{left}" y1="4" y2="40"/>'
+        '<line class="chosen" x1="{right}" x2="{right}" y1="4" y2="40"/>'
+        '<line class="whisker" x1="{start}" x2="{stop}" y1="22" y2="22"/>'
+        '<circle class="value" cx="{value}" cy="22" r="6"/>'
+    ).format(
+        first=x(low), last=x(high), zero=x(0), left=x(-margin), right=x(margin),
+        start=x(difference["low"]), stop=x(difference["high"]), value=x(difference["value"]),
+    )  # fmt: skip
+    label = f"Difference {difference['value']:+.4f}, {difference['low']:+.4f} to {difference['high']:+.4f}"
+    return _svg(width, height, label, body, "difference")
 
 
 def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:

@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from eighteen.core.measures import Measure
 from eighteen.core.run import Run
+from eighteen.measuring.verdicts import points
 from eighteen.reporting import words
 from eighteen.reporting.card import card_text
 from eighteen.reporting.content import Report, collect
-from eighteen.reporting.figures import interval_figure, panel_figure, reliability_figure
+from eighteen.reporting.figures import difference_figure, interval_figure, panel_figure, reliability_figure
 
 ROWS_SHOWN = 24
 ROWS_MOST = 200
@@ -59,12 +60,14 @@ def environment() -> Environment:
     environment.globals.update(
         axis_top=_axis_top,
         counted=words.counted,
+        difference_figure=difference_figure,
         duration=words.duration,
         interval_figure=interval_figure,
         measure_names=words.MEASURE_NAMES,
         number=words.number,
         panel_figure=panel_figure,
         percent=words.percent,
+        points=points,
         pictures=words.pictures,
         range_text=words.range_text,
         reliability_figure=reliability_figure,

@@ -154,7 +154,7 @@ def _result(split: str, measures: Mapping[str, Measure], details: Mapping[str, A
         headline=measures.get("accuracy", UNDEFINED),
         baseline=measures.get("majority_baseline", UNDEFINED),
         majority=details.get("majority", ""),
-        measures=_in_order(measures),
+        measures=in_order(measures),
         classes=_class_rows(details.get("per_class", ()), mean),
         matrix=tuple(map(tuple, matrix.tolist())) if len(names) <= LARGEST_MATRIX else (),
         confusions=_confusions(matrix, names),
@@ -164,7 +164,8 @@ def _result(split: str, measures: Mapping[str, Measure], details: Mapping[str, A
     )
 
 
-def _in_order(measures: Mapping[str, Measure]) -> tuple[tuple[str, Measure], ...]:
+def in_order(measures: Mapping[str, Measure]) -> tuple[tuple[str, Measure], ...]:
+    """Measures as people read them, those without a place last."""
     names = [name for name in MEASURE_NAMES if name in measures]
     names += [name for name in measures if name not in MEASURE_NAMES]
     return tuple((name, measures[name]) for name in names)

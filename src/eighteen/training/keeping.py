@@ -4,8 +4,8 @@ Fine-tuning a small data set can lose what the frozen features knew. The model t
 therefore put aside, and at the end validation scores it, the tuned weights, and mixtures of both, which often
 err less than either (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
 
-What decides is the log loss at the best temperature: on a hundred pictures accuracies differ by a few answers,
-balanced ones by those of the rarest class, while the log loss looks at every picture.
+What decides is the log loss at the best temperature: on a hundred pictures accuracies differ by a few
+answers, balanced ones by those of the rarest class, while the log loss looks at every picture.
 """
 
 from __future__ import annotations
