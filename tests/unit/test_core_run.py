@@ -149,3 +149,9 @@ def test_resuming_is_advised_only_for_runs(run: Run, tmp_path: Path) -> None:
     assert "--resume" not in str(refused.value)
     with pytest.raises(RunError, match="not valid UTF-8"):
         require_absent(tmp_path / "caf\udce9")
+
+
+def test_a_history_row_without_its_epoch_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_text('{"epoch": 1}\n{"train_loss": 0.5}\n')
+    with pytest.raises(RunError, match="row without epoch"):
+        _ = Run(tmp_path).history

@@ -148,8 +148,15 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One row an epoch."""
-        return store.read_lines(self.path / "history.jsonl")
+        """One row an epoch.
+
+        Raises:
+            RunError: a row does not name its epoch.
+        """
+        rows = store.read_lines(self.path / "history.jsonl")
+        if not all(isinstance(row.get("epoch"), int) for row in rows):
+            raise RunError(f"{self.path}/history.jsonl is damaged (a row without epoch); restore it")
+        return rows
 
     @property
     def measures(self) -> dict[str, dict[str, Measure]]:
