@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import nn
 
 from eighteen.core.run import Run
-from eighteen.training.keeping import SHARES, drop_start, keep_the_better, mixed, put_aside
+from eighteen.training.keeping import (
+    PREFERRED,
+    SHARES,
+    drop_start,
+    keep_the_better,
+    mixed,
+    put_aside,
+)
 from eighteen.training.progressive import epoch_sides_px, shrunk, work_share
 from eighteen.training.resume import Moving
 
@@ -24,26 +33,27 @@ class Number(nn.Module):
         self.register_buffer("count", torch.tensor(3))
 
 
-def kept(tmp_path: Path, losses: Mapping[float, float]) -> tuple[float, str]:
+def kept(tmp_path: Path, losses: Mapping[float, npt.NDArray[np.float64]]) -> tuple[float, str]:
     """The weight that is kept between a start of 0 and a tuned one of 1, and the sentence."""
     run, network = Run(tmp_path), Number(0.0)
     put_aside(run, network)
     tuned = {name: value.detach().clone() for name, value in Number(1.0).state_dict().items()}
     moving = Moving(network, torch.optim.SGD(network.parameters(), 0.1), None, tuned)
-
-    def validate(model: nn.Module) -> Mapping[str, float]:
-        return {"nll_calibrated": losses[round(model.get_parameter("value").item(), 3)]} if losses else {}
-
-    return _value(keep_the_better(run, moving, validate), moving)
-
-
-def _value(sentence: str, moving: Moving) -> tuple[float, str]:
+    sentence = keep_the_better(
+        run, moving, lambda model: losses.get(round(model.get_parameter("value").item(), 3))
+    )
     return float(moving.best["value"]), sentence
 
 
+def noisy(mean: float, spread: float = 0.1, n: int = 100) -> npt.NDArray[np.float64]:
+    """Losses with exactly this mean."""
+    noise = np.random.default_rng(int(1000 * mean)).normal(0, spread, n)
+    return mean + noise - noise.mean()
+
+
 @pytest.mark.parametrize("best", SHARES)
-def test_the_smallest_loss_is_kept_and_named(best: float, tmp_path: Path) -> None:
-    value, sentence = kept(tmp_path, {share: 0.4 if share == best else 0.5 for share in SHARES})
+def test_a_mixture_that_is_clearly_better_is_kept_and_named(best: float, tmp_path: Path) -> None:
+    value, sentence = kept(tmp_path, {share: noisy(0.4 if share == best else 0.5) for share in SHARES})
     assert value == best
     assert sentence.count("0.400") == 1
     assert sentence.count("0.500") == len(SHARES) - 1
@@ -51,14 +61,20 @@ def test_the_smallest_loss_is_kept_and_named(best: float, tmp_path: Path) -> Non
     assert sentence.startswith(begins)
 
 
-def test_a_draw_goes_to_fine_tuning(tmp_path: Path) -> None:
-    assert kept(tmp_path, dict.fromkeys(SHARES, 0.5))[0] == 1.0
+@pytest.mark.parametrize("best", SHARES)
+def test_luck_changes_nothing(best: float, tmp_path: Path) -> None:
+    losses = {share: noisy(0.499 if share == best else 0.5) for share in SHARES}
+    assert kept(tmp_path, losses)[0] == PREFERRED
 
 
-def test_without_validation_fine_tuning_stays(tmp_path: Path) -> None:
-    value, sentence = kept(tmp_path, {})
-    assert value == 1.0
-    assert "no validation pictures" in sentence
+def test_one_picture_or_none_changes_nothing(tmp_path: Path) -> None:
+    for number, losses in enumerate(({}, {share: np.array([share]) for share in SHARES})):
+        (tmp_path / str(number)).mkdir()
+        assert kept(tmp_path / str(number), losses)[0] == PREFERRED
+
+
+def test_without_validation_the_sentence_says_so(tmp_path: Path) -> None:
+    assert "no validation pictures" in kept(tmp_path, {})[1]
 
 
 def test_what_was_put_aside_is_removed(tmp_path: Path) -> None:

@@ -187,8 +187,8 @@ class TrainingSection(Section):
     )
     keep_head: bool | Auto = Field(
         "auto",
-        description="keep the head on frozen features, or a mixture of its weights and the tuned ones, where "
-        "validation likes that better (Wortsman et al. 2022)",
+        description="keep a mixture of the head on frozen features and the tuned weights, or the head alone, "
+        "as validation says (Wortsman et al. 2022)",
     )
     progressive_from: Annotated[float, Field(ge=0.3, le=1)] | Auto = Field(
         "auto",

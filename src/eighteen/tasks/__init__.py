@@ -45,7 +45,12 @@ class Task(Protocol):
     def selection(
         self, logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
     ) -> Mapping[str, float]:
-        """The cheap measures that pick an epoch; "nll" is among them, "nll_calibrated" where it is finite."""
+        """The cheap measures that pick an epoch; "nll" is among them."""
+
+    def losses(
+        self, logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Loss of each picture `[N]` as it would be after calibration: what two models are compared by."""
 
     def measures(
         self, predictions: Predictions, split: str, confidence: float, resamples: int

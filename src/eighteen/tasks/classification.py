@@ -90,9 +90,14 @@ class Classification:
             "balanced_accuracy": metrics.balanced_accuracy(targets, probabilities),
             "macro_f1": metrics.macro_f1(targets, probabilities),
             "nll": metrics.nll(targets, probabilities),
-            "nll_calibrated": _nll_at_best_temperature(logits, targets),
         }
         return {name: value for name, value in found.items() if value is not None}
+
+    def losses(
+        self, logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        scaled = fit_temperature(logits, targets).apply(logits)
+        return metrics.nll_terms(targets, softmax(scaled))
 
     def measures(
         self, predictions: Predictions, split: str, confidence: float, resamples: int
@@ -123,13 +128,6 @@ class Classification:
         sets, set_details = set_evidence(predictions, reference, split, confidence)
         slices = slice_evidence(predictions, facts, split, confidence)
         return {**measures, **sets}, {**details, **set_details, **slices}
-
-
-def _nll_at_best_temperature(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> float | None:
-    """Log loss once the logits are scaled: label smoothing alone would make it look worse."""
-    if not np.isfinite(logits).all():
-        return None
-    return metrics.nll(targets, softmax(fit_temperature(logits, targets).apply(logits)))
 
 
 def _row(found: ClassMeasures) -> dict[str, Any]:

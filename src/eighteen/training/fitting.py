@@ -127,7 +127,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             run.set_state("failed")
             raise
     if recipe.training.head_first is True and recipe.training.keep_head is True:
-        _tell(run, progress, keep_the_better(run, moving, validation), "note")
+        _tell(run, progress, keep_the_better(run, moving, validation.losses), "note")
     _store_weights(run, moving, position, dataset)
     drop_state(run)
     drop_start(run)

@@ -4,24 +4,32 @@ Fine-tuning a small data set can lose what the frozen features knew. The model t
 therefore put aside, and at the end validation scores it, the tuned weights, and mixtures of both, which often
 err less than either (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
 
-What decides is the log loss at the best temperature: on a hundred pictures accuracies differ by a few
-answers, balanced ones by those of the rarest class, while the log loss looks at every picture.
+What decides is the log loss after calibration, picture by picture: on a hundred pictures accuracies differ by
+a few answers, while the log loss looks at all of them. Luck decides nothing: three quarters tuned stay unless
+another mixture is better by more than two standard errors of the paired difference. On the clothing data
+(1,888 photographs, five folds by sender, tf_efficientnet_lite0) the head alone had 0.835, mixtures of 25, 50
+and 75 % 0.846, 0.851 and 0.857, fine-tuning alone 0.857 with a higher log loss than 75 %.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 from eighteen.core import store
 from eighteen.core.run import Run
 from eighteen.training.resume import Moving
+from eighteen.training.selection import LUCK
 
-SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
+Floats = npt.NDArray[np.float64]
+
+PREFERRED = 0.75
+SHARES = (PREFERRED, 1.0, 0.5, 0.25, 0.0)
 """Shares of the tuned weights that are tried."""
-
-MEASURE = "nll_calibrated"
 
 _FILE = "start.safetensors"
 
@@ -33,26 +41,35 @@ def put_aside(run: Run, network: nn.Module) -> None:
     store.write_tensors(run.resume_folder / _FILE, tensors, {})
 
 
-def keep_the_better(run: Run, moving: Moving, validate: Callable[[nn.Module], Mapping[str, float]]) -> str:
-    """Puts into `moving.best` whichever weights validation likes best; says which and why.
+def keep_the_better(run: Run, moving: Moving, losses: Callable[[nn.Module], Floats | None]) -> str:
+    """Puts into `moving.best` the mixture that validation does not speak against; says which and why.
 
     Args:
         run: holds what `put_aside` wrote.
         moving: trained to the end.
-        validate: selection measures of a network; {} without validation pictures, which keeps fine-tuning.
+        losses: of each validation picture by a network, `[N]`; None without such pictures.
     """
     start = store.read_tensors(run.resume_folder / _FILE)
     tuned, network = moving.best, moving.evaluated
-    found: dict[float, Mapping[str, float]] = {}
+    found: dict[float, Floats | None] = {}
     for share in SHARES:
         network.load_state_dict(mixed(start, tuned, share))
-        found[share] = validate(network)
-    if not all(MEASURE in measures for measures in found.values()):
-        return "fine-tuning is kept: there are no validation pictures that could speak against it"
-    kept = min(SHARES, key=lambda share: found[share][MEASURE])
+        found[share] = losses(network)
+    known = {share: each for share, each in found.items() if each is not None}
+    kept = _chosen(known) if known else PREFERRED
     moving.best = mixed(start, tuned, kept)
-    scores = ", ".join(f"{_words(share)} {found[share][MEASURE]:.3f}" for share in SHARES)
-    return f"{_words(kept)} is kept; log loss on validation at the best temperature: {scores}"
+    if not known:
+        return f"{_words(kept)} is kept: there are no validation pictures that could speak against it"
+    scores = ", ".join(f"{_words(share)} {known[share].mean():.3f}" for share in sorted(SHARES, reverse=True))
+    return f"{_words(kept)} is kept; log loss on validation after calibration: {scores}"
+
+
+def _chosen(losses: Mapping[float, Floats]) -> float:
+    """The preferred share, or the best one where it is better by more than luck."""
+    best = min(SHARES, key=lambda share: float(losses[share].mean()))
+    gain = losses[PREFERRED] - losses[best]
+    error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
+    return best if float(gain.mean()) > LUCK * error else PREFERRED
 
 
 def mixed(start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

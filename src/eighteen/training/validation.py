@@ -35,9 +35,19 @@ class Validation:
         )
 
     def __call__(self, network: nn.Module) -> Mapping[str, float]:
-        """Selection measures, or {} where the split is empty."""
+        """Selection measures, or {} where nothing can be scored."""
+        scored = self._scored(network)
+        return {} if scored is None else self._task.selection(*scored)
+
+    def losses(self, network: nn.Module) -> npt.NDArray[np.float64] | None:
+        """Loss of each picture after calibration, `[N]`; None where nothing can be scored."""
+        scored = self._scored(network)
+        return None if scored is None else self._task.losses(*scored)
+
+    def _scored(self, network: nn.Module) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] | None:
+        """Logits and targets of the pictures that can be read."""
         if not len(self._dataset):
-            return {}
+            return None
         scorer = Scorer(network, self._inputs, self._device)
         logits: list[npt.NDArray[np.float32]] = []
         rows: list[npt.NDArray[np.int64]] = []
@@ -46,9 +56,9 @@ class Validation:
                 logits.append(scorer(batch.pixels))
                 rows.append(batch.positions)
         if not rows:
-            return {}
+            return None
         targets = self._task.collate(self._dataset).numpy()
-        return self._task.selection(np.concatenate(logits), targets[np.concatenate(rows)])
+        return np.concatenate(logits), targets[np.concatenate(rows)]
 
     def _batches(self) -> list[Batch]:
         if self._kept is not None:
