@@ -73,4 +73,4 @@ def test_nothing_to_explain_is_said_in_one_line(
     (tmp_path / "empty").mkdir()
     said = eighteen("explain", run.path, tmp_path / "empty")
     assert said.code == 1
-    assert "no pictures to explain" in said.err
+    assert "there are no pictures in" in said.err

@@ -96,5 +96,5 @@ def test_refusals(striped_squares: Any) -> None:
         find_neighbours(one, one, own_rows=np.array([1]))
     with pytest.raises(EighteenError, match="the only training picture is the one asked about"):
         find_neighbours(one, one, own_rows=np.array([0]))
-    with pytest.raises(EighteenError, match="hold no picture"):
+    with pytest.raises(EighteenError, match="no picture to take features of"):
         features_of(striped_squares.network, striped_squares.inputs, np.empty((0, 3, 32, 32), np.float32))
