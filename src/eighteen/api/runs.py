@@ -203,13 +203,10 @@ def cost(run: PathLike, progress: Progress = silent) -> Cost:
         RunError: there is no trained model at `run`.
     """
     from eighteen.evaluating.cost import measure_cost
-    from eighteen.formats import native
-    from eighteen.inference.devices import choose_device
+    from eighteen.inference.devices import open_placed
 
     opened = Run.open(run)
-    device, _ = choose_device(opened.recipe.training.device)
-    network = native.open_network(opened).to(device)
-    return measure_cost(network, opened.inputs, run=opened.path, progress=progress)
+    return measure_cost(open_placed(opened)[0], opened.inputs, run=opened.path, progress=progress)
 
 
 def demo(out: PathLike = "eighteen-demo", progress: Progress = silent) -> Run:

@@ -99,7 +99,7 @@ def compare(
     from eighteen.evaluating.comparing import compare_runs
 
     runs = [each if isinstance(each, Run) else Run.open(each) for each in (first, second)]
-    return compare_runs(runs[0], runs[1], split, margin)[0]
+    return compare_runs(runs[0], runs[1], split, margin)
 
 
 def compare_recipes(

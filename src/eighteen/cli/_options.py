@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,7 +47,7 @@ def make_recipe(
     name: str | None,
     settings: list[str] | None,
     *,
-    flags: list[str] | None = None,
+    flags: Mapping[str, object] = MappingProxyType({}),
     image_column: str | None = None,
     label_column: str | None = None,
     split_column: str | None = None,
@@ -59,6 +61,7 @@ def make_recipe(
     from eighteen.core.config import load_recipe
 
     named = {
+        **flags,
         "data.image_column": image_column,
         "data.label_column": label_column,
         "data.split_column": split_column,
@@ -69,7 +72,7 @@ def make_recipe(
         "data.strict": strict or None,
     }
     given = [setting(key, value) for key, value in named.items() if value is not None]
-    return load_recipe(name, [*given, *(flags or []), *(settings or [])])
+    return load_recipe(name, [*given, *(settings or [])])
 
 
 def setting(key: str, value: object) -> str:

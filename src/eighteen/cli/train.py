@@ -75,7 +75,7 @@ def command(
         chosen = opt.make_recipe(
             recipe,
             settings,
-            flags=[opt.setting(key, value) for key, value in flags.items() if value is not None],
+            flags=flags,
             image_column=image_column,
             label_column=label_column,
             split_column=split_column,

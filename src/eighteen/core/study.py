@@ -57,7 +57,6 @@ class Study:
                     "state": "running",
                     "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                     "asked": dict(asked),
-                    "notes": [],
                 }
             )
             yield study
@@ -85,10 +84,8 @@ class Study:
 
     @property
     def info(self) -> dict[str, Any]:
-        """`study.json`: format, version, kind, state, what was asked, notes."""
-        return store.read_object(
-            self.path / "study.json", "format", "version", "kind", "state", "asked", "notes"
-        )
+        """`study.json`: format, version, kind, state, what was asked."""
+        return store.read_object(self.path / "study.json", "format", "version", "kind", "state", "asked")
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -128,11 +125,6 @@ class Study:
     def set_state(self, state: str) -> None:
         """One of running, interrupted, complete."""
         self._write({**self.info, "state": state})
-
-    def add_note(self, sentence: str) -> None:
-        """Something that the reader of the result should know."""
-        info = self.info
-        self._write({**info, "notes": [*info["notes"], sentence]})
 
     def save_dataset(self, dataset: Dataset) -> None:
         stored.write_dataset(self.path, dataset)

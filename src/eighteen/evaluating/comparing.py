@@ -61,15 +61,12 @@ def compare_recipes(
     return compared
 
 
-def compare_runs(first: Run, second: Run, split: str | None, margin: float) -> tuple[Comparison, str]:
+def compare_runs(first: Run, second: Run, split: str | None, margin: float) -> Comparison:
     """Compares what two runs said about one split; no picture is read.
 
     Args:
         first, second: evaluated runs on the same pictures.
         split: None takes "test" where both have opened it, else "val".
-
-    Returns:
-        The comparison and the split that it is about.
 
     Raises:
         DatasetError: a run has no predictions for the split.
@@ -86,7 +83,7 @@ def compare_runs(first: Run, second: Run, split: str | None, margin: float) -> t
             )
     names = _names(runs)
     predictions = [run.predictions(chosen) for run in runs]
-    return compare(predictions[0], predictions[1], margin=margin, split=chosen, names=names), chosen
+    return compare(predictions[0], predictions[1], margin=margin, split=chosen, names=names)
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, str]:

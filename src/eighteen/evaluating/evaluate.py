@@ -45,13 +45,16 @@ class Evaluation:
     details: Mapping[str, Any]
 
 
-def evaluate_split(run: Run, split: str, progress: Progress = silent) -> Evaluation:
+def evaluate_split(
+    run: Run, split: str, progress: Progress = silent, scored: Predictions | None = None
+) -> Evaluation:
     """Scores a split of a run's data set, and stores predictions and measures in the run.
 
     Args:
         run: trained.
         split: "train", "val" or "test"; opening the test split is written into its ledger first.
         progress: told how far it is.
+        scored: what the model says about the split, where that is known already.
 
     Raises:
         DatasetError: the split is empty.
@@ -63,10 +66,16 @@ def evaluate_split(run: Run, split: str, progress: Progress = silent) -> Evaluat
         raise DatasetError(f"the run's data set has no '{split}' pictures ({counts})")
     if split == "test":
         run.save_ledger(record_opening(dataset, run.path, "evaluate"))
-    return evaluate_dataset(run, dataset, split, progress)
+    return evaluate_dataset(run, dataset, split, progress, scored)
 
 
-def evaluate_dataset(run: Run, dataset: Dataset, name: str, progress: Progress = silent) -> Evaluation:
+def evaluate_dataset(
+    run: Run,
+    dataset: Dataset,
+    name: str,
+    progress: Progress = silent,
+    scored: Predictions | None = None,
+) -> Evaluation:
     """Scores every row of a data set, and stores predictions and measures in the run.
 
     Args:
@@ -74,6 +83,7 @@ def evaluate_dataset(run: Run, dataset: Dataset, name: str, progress: Progress =
         dataset: the rows to score; labels are joined by name.
         name: what the result is called.
         progress: told how far it is.
+        scored: what the model says about these rows, where that is known already.
 
     Raises:
         DatasetError: there is nothing to score, or it has labels that the model does not know.
@@ -89,19 +99,9 @@ def evaluate_dataset(run: Run, dataset: Dataset, name: str, progress: Progress =
             f"these labels are no classes of the model: {name_some(unknown)}; it knows "
             f"{name_some(list(run.class_names))}. Remove those pictures or train with them"
         )
-    recipe = run.recipe
-    predictor = Predictor.open(run.path, recipe.training.device)
-    if predictor.note:
-        progress("warning", 0, 0, predictor.note)
-    settings = recipe.evaluation
-    predictions = predictor.score(
-        dataset, batch_size=settings.batch_size, seed=recipe.seed, progress=progress, look=_look
-    )
-    if not len(predictions):
-        raise DatasetError(
-            f"none of the {len(dataset)} pictures of '{name}' could be read: see `eighteen audit`"
-        )
-    task = make(dataset.task, predictor.class_names, recipe.loss, run.dataset.class_counts("train"))
+    recipe, settings = run.recipe, run.recipe.evaluation
+    predictions = score_dataset(run, dataset, name, progress) if scored is None else scored
+    task = make(dataset.task, run.class_names, recipe.loss, run.dataset.class_counts("train"))
     measures, details = task.measures(predictions, name, settings.confidence, settings.resamples)
     run.save_predictions(name, predictions)
     reference = run.predictions("val") if name != "val" and "val" in run.predicted_splits else None
@@ -112,6 +112,26 @@ def evaluate_dataset(run: Run, dataset: Dataset, name: str, progress: Progress =
     measures, details = {**measures, **more}, {**details, **more_details}
     run.save_measures(name, measures, details)
     return Evaluation(name, predictions, measures, details)
+
+
+def score_dataset(run: Run, dataset: Dataset, name: str, progress: Progress) -> Predictions:
+    """What a run's model says about every row, with the light and blur of each picture.
+
+    Raises:
+        DatasetError: none of the pictures can be read.
+    """
+    recipe = run.recipe
+    predictor = Predictor.open(run.path, recipe.training.device)
+    if predictor.note:
+        progress("warning", 0, 0, predictor.note)
+    predictions = predictor.score(
+        dataset, batch_size=recipe.evaluation.batch_size, seed=recipe.seed, progress=progress, look=_look
+    )
+    if not len(predictions):
+        raise DatasetError(
+            f"none of the {len(dataset)} pictures of '{name}' could be read: see `eighteen audit`"
+        )
+    return predictions
 
 
 def _look(pixels: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-import polars as pl
-
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
+from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.run import Run
-from eighteen.evaluating.evaluate import evaluate_split
-from eighteen.inference.predictor import Predictor
+from eighteen.evaluating.evaluate import evaluate_split, score_dataset
 from eighteen.measuring.calibration import choose_calibration
+from eighteen.measuring.unit_means import units_of
 from eighteen.splitting import folds
 from eighteen.training import fitting
 
@@ -38,33 +36,30 @@ def finish(run: Run, dataset: Dataset, splits: Iterable[str], progress: Progress
     if run.info["state"] != "trained":
         with run.stage("train"):
             fitting.fit(run, dataset, progress)
+    known: dict[str, Predictions] = {}
+    validation = dataset.subset("val")
     if not run.is_calibrated:
         with run.stage("calibrate"):
-            run.save_calibration(_calibration(run, dataset.subset("val"), progress))
+            if len(validation) >= LEAST_FOR_CALIBRATION:
+                known["val"] = score_dataset(run, validation, "val", progress)
+            calibration = _calibration(validation, known.get("val"))
+            run.save_calibration(calibration)
+        known = {name: each.calibrated(calibration) for name, each in known.items()}
     for name in splits:
         with run.stage(f"evaluate {name}"):
-            evaluate_split(run, name, progress)
+            evaluate_split(run, name, progress, known.get(name))
 
 
-def _calibration(run: Run, validation: Dataset, progress: Progress) -> Calibration:
-    """Fitted on validation, which the weights were picked by but not trained on."""
-    if len(validation) < LEAST_FOR_CALIBRATION:
+def _calibration(validation: Dataset, found: Predictions | None) -> Calibration:
+    """Fitted on what is said about validation: the weights were picked by it, but not trained on it."""
+    if found is None:
         reason = (
             f"{len(validation)} validation pictures are too few to calibrate on ({LEAST_FOR_CALIBRATION})"
         )
         return Calibration(reason=reason, n=len(validation))
-    recipe = run.recipe
-    predictor = Predictor.open(run.path, recipe.training.device)
-    found = predictor.score(validation, batch_size=recipe.evaluation.batch_size, progress=progress)
     scored = validation.with_table(validation.table.join(found.rows.select("id"), on="id", how="semi"))
-    rows = found.rows
-    units = np.unique(rows.select(_unit()).to_series().to_numpy(), return_inverse=True)[1]
+    units = units_of(found.rows["group"].to_list(), len(found))
     k = min(CALIBRATION_FOLDS, len(set(units.tolist())))
     if k < 2:
         return Calibration(reason="all validation pictures are of one group", n=len(found))
     return choose_calibration(found.logits, found.targets, folds(scored, k), units)
-
-
-def _unit() -> pl.Expr:
-    """What counts as one: the group where there is one, else the picture."""
-    return pl.when(pl.col("group") == "").then(pl.col("id")).otherwise(pl.lit("group ") + pl.col("group"))

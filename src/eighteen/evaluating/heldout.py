@@ -90,8 +90,8 @@ def held_out_predictions(
     """
     name = f"{prefix}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
     path = study.run_path(name)
-    training = _training_side(dataset, part, recipe)
-    run = Run.open(path) if (path / "run.json").exists() else _started(training, recipe, path)
+    begun = (path / "run.json").exists()
+    run = Run.open(path) if begun else _started(_training_side(dataset, part, recipe), recipe, path)
     if run.info["state"] != "complete":
         finish(run, run.dataset, ("val",), progress)
         held = dataset.with_table(dataset.table.filter(part.held))

@@ -19,8 +19,7 @@ from eighteen.core.errors import DatasetError
 from eighteen.core.measures import Measure
 from eighteen.core.progress import Progress
 from eighteen.core.run import Run
-from eighteen.formats import native
-from eighteen.inference.devices import choose_device
+from eighteen.inference.devices import open_placed
 from eighteen.inference.reading import Item, items_of, read_batches
 from eighteen.inference.scoring import Scorer
 from eighteen.measuring.feature_distance import NeighbourDistance
@@ -45,8 +44,7 @@ def measure_unknown(
     Raises:
         DatasetError: none of the unknown pictures can be read.
     """
-    device, _ = choose_device(run.recipe.training.device)
-    network = native.open_network(run).to(device)
+    network, device, _ = open_placed(run)
     scorer, inputs, limit = Scorer(network, run.inputs, device), run.inputs, run.recipe.data.max_pixels
     reader = FeatureReader(network, inputs, device, limit)
     bank = NeighbourDistance.fit(reader.read(run.dataset.subset("train"), progress)[0])

@@ -27,8 +27,7 @@ from eighteen.explaining.neighbours import find_neighbours
 from eighteen.explaining.overlay import overlay_png
 from eighteen.explaining.sanity import CheckResult, deletion_check, randomisation_check
 from eighteen.explaining.shortcuts import Shortcuts, find_shortcuts
-from eighteen.formats import native
-from eighteen.inference.devices import choose_device
+from eighteen.inference.devices import open_placed
 from eighteen.inference.reading import Item, items_of, read_batches
 from eighteen.inference.scoring import Forward, Scorer
 from eighteen.training.features import FeatureReader, features_of
@@ -110,9 +109,7 @@ def explain(run: Run, sources: Sequence[Path], progress: Progress = silent) -> E
         RunError: the run holds no weights.
         EighteenError: the network has no map to explain by.
     """
-    network = native.open_network(run)
-    device, _ = choose_device(run.recipe.training.device)
-    network = network.to(device)
+    network, device, _ = open_placed(run)
     pictures = _pictures(run, network, device, sources, progress)
     validation = run.dataset.subset("val")
     checks, shortcuts = _checked(run, network, device, validation, progress)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from eighteen.core.errors import TrainingError
+from eighteen.core.run import Run
+from eighteen.formats import native
 
 
 def choose_device(wanted: str) -> tuple[torch.device, str]:
@@ -29,6 +32,22 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
     if _is_there(device):
         return device, ""
     return torch.device("cpu"), f"the device '{wanted}' is not there; the CPU is used instead"
+
+
+def open_placed(run: Run, wanted: str | None = None) -> tuple[nn.Module, torch.device, str]:
+    """A run's trained network on its device, the device, and `choose_device`'s sentence.
+
+    Args:
+        run: trained.
+        wanted: as for `choose_device`; None takes what the run's recipe says.
+
+    Raises:
+        RunError: the run holds no weights.
+        TrainingError: the name is no device.
+    """
+    network = native.open_network(run)
+    device, note = choose_device(run.recipe.training.device if wanted is None else wanted)
+    return network.to(device), device, note
 
 
 def _is_there(device: torch.device) -> bool:

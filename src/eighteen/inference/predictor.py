@@ -91,14 +91,12 @@ class Predictor:
         Raises:
             RunError: there is no trained model at `path`, or no validation to fit sets on.
         """
-        from eighteen.formats import native
-        from eighteen.inference.devices import choose_device
+        from eighteen.inference.devices import open_placed
         from eighteen.inference.scoring import Scorer
 
         run = Run.open(path)
-        network = native.open_network(run)
-        place, note = choose_device(device)
-        scorer = Scorer(network.to(place), run.inputs, place)
+        network, place, note = open_placed(run, device)
+        scorer = Scorer(network, run.inputs, place)
         limit = run.recipe.data.max_pixels
         rule = None if coverage is None else _set_rule(run, coverage)
         return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration, rule)

@@ -27,10 +27,10 @@ from eighteen.core.errors import EighteenError
 from eighteen.core.measures import Measure
 from eighteen.measuring._probability_tables import problems_of
 from eighteen.measuring._slice_tests import share
-from eighteen.measuring._unit_means import reach_of_mean, unit_method, units_of
 from eighteen.measuring.auroc import Flags
 from eighteen.measuring.intervals import wider
 from eighteen.measuring.scored import Floats, Ints
+from eighteen.measuring.unit_means import reach_of_mean, unit_method, units_of
 
 MOST_POINTS = 100
 _DECIMALS = 12

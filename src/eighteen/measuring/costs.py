@@ -18,9 +18,9 @@ import numpy.typing as npt
 from eighteen.core.errors import EighteenError
 from eighteen.core.measures import Measure
 from eighteen.measuring._probability_tables import problems_of
-from eighteen.measuring._unit_means import reach_of_mean, unit_method, units_of
 from eighteen.measuring.intervals import effective_count, wilson
 from eighteen.measuring.scored import Floats, Ints
+from eighteen.measuring.unit_means import reach_of_mean, unit_method, units_of
 
 ABSTAINED = -1
 FEW_MISTAKES = 5

@@ -26,11 +26,11 @@ import numpy.typing as npt
 from eighteen.core.errors import EighteenError
 from eighteen.core.measures import Measure
 from eighteen.measuring._slice_tests import share
-from eighteen.measuring._unit_means import reach_of_mean, unit_method, units_of
 from eighteen.measuring.auroc import Flags
 from eighteen.measuring.conformal import SetRule, expected_coverage_interval
 from eighteen.measuring.intervals import effective_count, wilson
 from eighteen.measuring.scored import Ints
+from eighteen.measuring.unit_means import reach_of_mean, unit_method, units_of
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ import numpy.typing as npt
 from eighteen.core.errors import EighteenError
 from eighteen.core.measures import Measure
 from eighteen.measuring._slice_tests import share
-from eighteen.measuring._unit_means import units_of
 from eighteen.measuring.auroc import Flags
 from eighteen.measuring.scored import Floats, Ints
+from eighteen.measuring.unit_means import units_of
 
 Goal = Literal["recall", "precision"]
 
