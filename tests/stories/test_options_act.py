@@ -109,6 +109,12 @@ def batch(bench: Bench, changes: Mapping[str, Any]) -> bytes:
     return images.numpy().tobytes()
 
 
+def mixed_batch(bench: Bench, changes: Mapping[str, Any]) -> Any:
+    """The first training batch, its pictures and its targets; both must change."""
+    first = next(iter(batches_of(bench, changes).epoch(0)))
+    return Both(first.images.numpy().tobytes(), first.targets.numpy().tobytes())
+
+
 def graph(bench: Bench, changes: Mapping[str, Any]) -> Any:
     """Names and shapes of the parameters, and the logits of a picture in training mode."""
     network = bench.plan(changes).network.train()
@@ -346,6 +352,9 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "augment.hue": (batch, STILL, 0.3),
     "augment.erasing": (batch, STILL, 1.0),
     "augment.erasing_area_max": (batch, {**STILL, "augment.erasing": 1.0}, 0.6),
+    "augment.mixup_alpha": (mixed_batch, STILL, 1.0),
+    "augment.cutmix_alpha": (mixed_batch, STILL, 1.0),
+    "augment.mixing_probability": (mixed_batch, {**STILL, "augment.mixup_alpha": 1.0}, 0.5),
     "model.name": (graph, {}, "resnet18"),
     "model.weights": (graph, {}, "FILE"),
     "model.stem": (graph, PAGE, "small"),

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from eighteen.augmenting.batch import BatchAugmenter
+from eighteen.augmenting.mixing import Mixing
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core.recipe import OptimizerSection, Recipe, ScheduleSection
 from eighteen.models.family import build
@@ -81,10 +82,10 @@ class Pixels:
         return np.repeat(rows.astype(np.uint8), 64).reshape(len(rows), 1, 8, 8)
 
 
-def batches(ids: list[str], batch_size: int, workers: int = 0, seed: int = 0) -> TrainBatches:
+def batches(ids: list[str], batch_size: int, workers: int = 0, seed: int = 0, **more: Any) -> TrainBatches:
     augmenter = BatchAugmenter(AugmentSettings(), 8, [0.0], [1 / 255.0])
     squares: Any = Pixels(len(ids))
-    return TrainBatches(squares, torch.arange(len(ids)), ids, augmenter, batch_size, seed, workers)
+    return TrainBatches(squares, torch.arange(len(ids)), ids, augmenter, batch_size, seed, workers, **more)
 
 
 @pytest.mark.parametrize("n", range(2, 40))
@@ -128,6 +129,29 @@ def test_an_epoch_goes_on_where_it_was_left(workers: int) -> None:
     whole = [batch.rows.tolist() for batch in made.epoch(2)]
     for start in (0, 1, 5, len(made)):
         assert [batch.rows.tolist() for batch in made.epoch(2, start)] == whole[start:]
+
+
+def test_partners_follow_in_the_order_whatever_the_batch_size() -> None:
+    """The value of a picture is its row, its target names it: a mixture must show what its target says."""
+
+    def soft(targets: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.one_hot(targets, 21).float()
+
+    ids = [str(number) for number in range(21)]
+    mixing = Mixing(mixup_alpha=1.0)
+    small = list(batches(ids, 4, mixing=mixing, soft=soft).epoch(1))
+    large = list(batches(ids, 10, workers=2, mixing=mixing, soft=soft).epoch(1))
+    images = torch.cat([batch.images for batch in small])
+    targets = torch.cat([batch.targets for batch in small])
+    assert torch.equal(images, torch.cat([batch.images for batch in large]))
+    assert torch.equal(targets, torch.cat([batch.targets for batch in large]))
+    shown = (targets * torch.arange(21.0)).sum(1)
+    assert torch.allclose(images[:, 0, 0, 0], shown, atol=1e-3)
+    order = np.concatenate([batch.rows for batch in small])
+    for row, (mine, partner) in enumerate(zip(order, np.roll(order, -1), strict=True)):
+        assert set(targets[row].nonzero().ravel().tolist()) <= {mine, partner}
+    rest = torch.cat([batch.images for batch in batches(ids, 4, mixing=mixing, soft=soft).epoch(1, start=3)])
+    assert torch.equal(rest, images[12:]), "after a resume"
 
 
 def test_an_abandoned_epoch_leaves_no_thread() -> None:

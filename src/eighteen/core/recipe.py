@@ -131,6 +131,17 @@ class AugmentSection(Section):
     erasing_area_max: Annotated[float, Field(gt=0.02, le=0.6)] = Field(
         0.25, description="largest erased share of the picture"
     )
+    mixup_alpha: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0,
+        description="blends pictures and targets, shares from Beta(alpha, alpha); 0: off (Zhang et al. 2018)",
+    )
+    cutmix_alpha: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0,
+        description="pastes a box of another picture, area from Beta(alpha, alpha); 0: off (Yun et al. 2019)",
+    )
+    mixing_probability: Fraction = Field(
+        1.0, description="share of the pictures that mixup_alpha and cutmix_alpha act on; both on: half each"
+    )
 
 
 class ModelSection(Section):

@@ -37,7 +37,17 @@ class Task(Protocol):
         """Targets of all rows, as one tensor whose first axis is aligned with them."""
 
     def loss(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss of a batch (a scalar, with gradient) of images `[B, C, H, W]`."""
+        """Mean loss of a batch (a scalar, with gradient) of images `[B, C, H, W]`.
+
+        Targets are as `collate` gives them, or as `soft` does.
+        """
+
+    def soft(self, targets: Tensor) -> Tensor:
+        """Targets of a batch as float rows that can be averaged when pictures are mixed, `[B, K]`.
+
+        Raises:
+            TrainingError: the targets of this task cannot be mixed.
+        """
 
     def decode(self, logits: npt.NDArray[np.float32]) -> tuple[list[str], npt.NDArray[np.float64]]:
         """What to say for each row of logits, and how sure."""

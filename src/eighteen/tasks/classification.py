@@ -25,6 +25,7 @@ from eighteen.measuring.classes import ClassMeasures, confusion, per_class
 from eighteen.measuring.measure import measure
 from eighteen.measuring.resolution import resolution_sentence
 from eighteen.tasks._evidence import calibration_evidence, set_evidence, slice_evidence
+from eighteen.tasks._soft_targets import cross_entropy
 
 
 def make(class_names: tuple[str, ...], loss: LossSection, class_counts: dict[str, int]) -> Classification:
@@ -72,9 +73,10 @@ class Classification:
     def loss(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         logits = model(images).float()  # [B, K]
         weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)
-        return functional.cross_entropy(
-            logits, targets, weight=weights, label_smoothing=self.settings.label_smoothing
-        )
+        return cross_entropy(logits, targets, weights, self.settings.label_smoothing)
+
+    def soft(self, targets: Tensor) -> Tensor:
+        return functional.one_hot(targets, self.outputs).float()
 
     def decode(self, logits: npt.NDArray[np.float32]) -> tuple[list[str], npt.NDArray[np.float64]]:
         probabilities = softmax(logits)

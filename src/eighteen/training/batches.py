@@ -1,7 +1,9 @@
 """Training batches: order, pictures and augmentation, made ahead of the step by one thread.
 
 Order and augmentation depend on the seed, the epoch and each picture's id only, so the batches are the same
-with any number of workers, after a resume, and in whatever order the data set lists its pictures.
+with any number of workers, after a resume, and in whatever order the data set lists its pictures. Where
+pictures are mixed, each is mixed with the one that follows it in the epoch's order, the last with the first:
+batches of any size mix alike.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from eighteen.augmenting.batch import BatchAugmenter
 from eighteen.augmenting.draws import image_keys, uniforms
+from eighteen.augmenting.mixing import Mixing, mixed, mixed_targets
 from eighteen.training.cache import Squares
 from eighteen.training.progressive import shrunk
 
@@ -30,13 +33,16 @@ ORDER_STREAM = 0x0DE5
 """Keeps the draws of the order apart from those of the augmentation."""
 
 
+NO_MIXING = Mixing()
+
+
 @dataclass(frozen=True)
 class TrainBatch:
     """A batch as the step takes it.
 
     Attributes:
         images: float32 `[B, C, H, W]`, augmented and normalised.
-        targets: aligned with the images.
+        targets: aligned with the images; rows of shares `[B, K]` where pictures are mixed.
         rows: which rows of the training split they are, `[B]`.
     """
 
@@ -57,6 +63,8 @@ class TrainBatches:
         seed: of the run.
         workers: threads that read and augment ahead; 0 works where the batch is asked for.
         sides_px: side of the pictures in each epoch, see `progressive`; epochs beyond them are at full size.
+        mixing: how pictures are mixed.
+        soft: makes targets that can be mixed, see `Task.soft`; needed where pictures are mixed.
     """
 
     def __init__(
@@ -69,6 +77,8 @@ class TrainBatches:
         seed: int,
         workers: int,
         sides_px: tuple[int, ...] = (),
+        mixing: Mixing = NO_MIXING,
+        soft: Callable[[Tensor], Tensor] = torch.Tensor.float,
     ) -> None:
         self.squares = squares
         self.targets = targets
@@ -76,6 +86,8 @@ class TrainBatches:
         self.seed = seed
         self.workers = workers
         self.sides_px = sides_px
+        self.mixing = mixing
+        self.soft = soft
         self._keys = image_keys(ids)
         self._slices = batch_slices(len(ids), batch_size)
 
@@ -92,7 +104,7 @@ class TrainBatches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[TrainBatch]:
         """Batches of an epoch, from step `start` on."""
         order = self.order(epoch)
-        parts = [order[part] for part in self._slices[start:]]
+        parts = [_circular(order, part, int(self.mixing.is_on)) for part in self._slices[start:]]
         if self.workers == 0:
             for rows in parts:
                 yield self._batch(rows, epoch, None)
@@ -104,9 +116,20 @@ class TrainBatches:
         pixels = torch.from_numpy(self.squares.take(rows, pool))
         aspects = torch.from_numpy(self.squares.aspects[rows])
         images = self.augmenter(pixels, aspects, self._keys[rows], self.seed, epoch)
+        targets = self.targets[torch.from_numpy(rows)]
+        if self.mixing.is_on:
+            rows = rows[:-1]
+            images, own = mixed(self.mixing, images[:-1], images[1:], self._keys[rows], self.seed, epoch)
+            shares = self.soft(targets)
+            targets = mixed_targets(shares[:-1], shares[1:], own)
         if epoch < len(self.sides_px):
             images = shrunk(images, self.sides_px[epoch])
-        return TrainBatch(images, self.targets[torch.from_numpy(rows)], rows)
+        return TrainBatch(images, targets, rows)
+
+
+def _circular(order: npt.NDArray[np.int64], part: slice, more: int) -> npt.NDArray[np.int64]:
+    """A part of the order and what follows it; the first follows the last."""
+    return np.take(order, np.arange(part.start, part.stop + more), mode="wrap")
 
 
 def batch_slices(n: int, batch_size: int) -> list[slice]:

@@ -7,7 +7,7 @@ weights selected on validation are stored at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from eighteen.augmenting.batch import BatchAugmenter
+from eighteen.augmenting.mixing import Mixing
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core import store
 from eighteen.core.dataset import Dataset
@@ -158,12 +159,20 @@ def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) 
         recipe.seed,
         settings.workers,
         epoch_sides_px(settings.epochs, inputs.size, settings.progressive_from),
+        _mixing(recipe),
+        task.soft,
     )
 
 
+def _mixing(recipe: Recipe) -> Mixing:
+    augment = recipe.augment
+    return Mixing(augment.mixup_alpha, augment.cutmix_alpha, augment.mixing_probability)
+
+
 def _augmenter(recipe: Recipe) -> BatchAugmenter:
-    values = recipe.augment.model_dump()
-    values["scale_fraction"] = values.pop("zoom_fraction")
+    known = {field.name for field in fields(AugmentSettings)}
+    values = {name: value for name, value in recipe.augment.model_dump().items() if name in known}
+    values["scale_fraction"] = recipe.augment.zoom_fraction
     return BatchAugmenter.for_inputs(AugmentSettings(**values), input_spec(recipe))
 
 
