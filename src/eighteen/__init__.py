@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eighteen.api import audit, evaluate, predict, read, report, resume, split, train
+    from eighteen.core.corrections import Corrections
     from eighteen.core.dataset import Dataset
     from eighteen.core.errors import EighteenError, UnreadableImage
     from eighteen.core.inputs import InputSpec, load_image
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from eighteen.inference.predictor import Predictor
 
 __all__ = [
+    "Corrections",
     "Dataset",
     "EighteenError",
     "InputSpec",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Corrections": "eighteen.core.corrections",
     "Dataset": "eighteen.core.dataset",
     "EighteenError": "eighteen.core.errors",
     "InputSpec": "eighteen.core.inputs",

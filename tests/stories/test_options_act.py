@@ -324,6 +324,8 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "data.keep_negative_labels": (rows_of("outside"), {}, True),
     "data.accept": (rows_of("only in val"), {}, ["class_without_training"]),
     "data.strict": (rows_of("faults"), {}, True),
+    "data.corrections": (rows_of("unsplit"), {}, "CORRECTIONS"),
+    "data.corrections_sha256": (rows_of("unsplit"), {"data.corrections": "CORRECTIONS"}, "0" * 64),
     "inputs.size": (inputs, CROPPED, 24),
     "inputs.channels": (
         inputs,
@@ -426,6 +428,8 @@ def data(
     pl.DataFrame({"image": names, "label": labels}).write_csv(outside / "table.csv")
     wide = np.random.default_rng(0).integers(0, 255, (30, 45, 4)).astype(np.uint8)
     Image.fromarray(wide).save(root / "wide.png")
+    corrections = root / "corrections.csv"
+    corrections.write_text("path,action,label\nx/000.png,relabel,y\ny/001.png,drop,\n", encoding="utf-8")
     return {
         "pictures": pictures,
         "unsplit": _without_table(unsplit, root / "folders"),
@@ -434,6 +438,7 @@ def data(
         "only in val": paint(root / "only", only),
         "outside": outside / "table.csv",
         "wide": root / "wide.png",
+        "CORRECTIONS": corrections,
         "RUN": trained.path,
         "FILE": trained.weights_path,
     }
@@ -459,8 +464,12 @@ def test_the_table_has_every_declared_field() -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_it_acts(name: str, bench: Bench, pictures: Path, trained: Run) -> None:
     probe, beside, value = TABLE[name]
-    if value in ("RUN", "FILE"):
+    if value in ("RUN", "FILE", "CORRECTIONS"):
         value = str(bench.data[value])
+    beside = {
+        key: str(bench.data["CORRECTIONS"]) if key == "data.corrections" else given
+        for key, given in beside.items()
+    }
     if name == "data.splits_from":
         other = train(bench.data["unsplit"], bench.next_folder(), bench.recipe(**{"data.split_seed": 7}))
         value = str(other.path)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from eighteen.auditing import Audit
 from eighteen.auditing import audit as audit_dataset
+from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import GateError
+from eighteen.core.errors import DatasetError, GateError
 from eighteen.core.findings import Finding, by_severity
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
@@ -24,18 +25,19 @@ PathLike = str | Path
 
 
 def read(path: PathLike, recipe: Recipe | None = None) -> Dataset:
-    """Reads a data set's rows and labels; no picture is decoded.
+    """Reads a data set's rows and labels, with its corrections applied; no picture is decoded.
 
     Args:
         path: a folder of class folders (with train/val/test above them or not), a table (CSV, TSV, JSONL,
             Parquet) or its folder, or IDX files.
-        recipe: its `data` section names columns and limits.
+        recipe: its `data` section names columns, limits and corrections.
 
     Raises:
-        DatasetError: the path is no data set, with the layouts that are.
+        DatasetError: the path is no data set, with the layouts that are, or its corrections do not fit.
     """
-    data = (recipe or Recipe()).data
-    return read_path(
+    recipe = recipe or Recipe()
+    data = recipe.data
+    dataset = read_path(
         Path(path),
         ReadOptions(
             image_column=data.image_column,
@@ -47,6 +49,42 @@ def read(path: PathLike, recipe: Recipe | None = None) -> Dataset:
             max_skipped_fraction=data.max_skipped_fraction,
         ),
     )
+    return corrected(dataset, recipe)
+
+
+def corrected(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """The data set with the decisions of `data.corrections` applied, where the recipe names a file.
+
+    Raises:
+        DatasetError: the file does not fit the data set, or is not the one that the recipe was stored with.
+    """
+    found = _corrections(recipe)
+    return dataset if found is None else found.applied_to(dataset)
+
+
+def pinned(recipe: Recipe) -> Recipe:
+    """The recipe as a run stores it: with the hash of its corrections, so that it says what was corrected."""
+    found = _corrections(recipe)
+    return recipe if found is None else recipe.changed(data={"corrections_sha256": found.sha256})
+
+
+def with_corrections(recipe: Recipe, corrections: PathLike | None) -> Recipe:
+    """The recipe with other corrections, or with none."""
+    named = None if corrections is None else Path(corrections).as_posix()
+    return recipe.changed(data={"corrections": named, "corrections_sha256": None})
+
+
+def _corrections(recipe: Recipe) -> Corrections | None:
+    data = recipe.data
+    if data.corrections is None:
+        return None
+    found = Corrections.read(data.corrections)
+    if data.corrections_sha256 not in (None, found.sha256):
+        raise DatasetError(
+            f"{data.corrections} has changed: its hash is {found.sha256}, and data.corrections_sha256 asks "
+            f"for {data.corrections_sha256}; restore the file, or leave that setting out to take it as it is"
+        )
+    return found
 
 
 def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
@@ -77,7 +115,7 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
         DatasetError: the path is no data set, or nothing usable is left.
     """
     recipe = recipe or Recipe()
-    dataset = data if isinstance(data, Dataset) else read(data, recipe)
+    dataset = corrected(data, recipe) if isinstance(data, Dataset) else read(data, recipe)
     found = audit_dataset(
         dataset,
         split_with=lambda scanned: split(scanned, recipe),

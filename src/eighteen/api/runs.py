@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audit, read, require_open
+from eighteen.api.data import PathLike, audit, pinned, read, require_open, with_corrections
 from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
@@ -49,7 +49,7 @@ def train(
     """
     from eighteen.training import fitting, planning
 
-    recipe, out = recipe or Recipe(), Path(out)
+    recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
     began = time.perf_counter()
     found = audit(data, recipe, progress)
@@ -84,7 +84,7 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
         raise RunError(f"{opened.path} is complete already; nothing is left to resume")
     dataset = opened.dataset
     if data is not None:
-        elsewhere = read(data, opened.recipe)
+        elsewhere = read(data, with_corrections(opened.recipe, None))
         fitting.check_same_classes(opened, elsewhere)
         dataset = fitting.moved(dataset, elsewhere.root)
         scanned = scan(dataset, max_pixels=opened.recipe.data.max_pixels, progress=progress)
@@ -100,6 +100,7 @@ def evaluate(
     progress: Progress = silent,
     *,
     unknown: PathLike | None = None,
+    corrections: PathLike | None = None,
 ) -> Evaluation:
     """Scores a split of a run's data set, or other data, and stores predictions and measures in the run.
 
@@ -109,6 +110,7 @@ def evaluate(
             with `data` all of it.
         data: other pictures with labels.
         unknown: a folder of pictures of none of the classes, to measure whether the model notices.
+        corrections: decisions about the pictures of `data`.
 
     Raises:
         DatasetError: the split is empty, labels are unknown to the model, or no unknown picture can be read.
@@ -118,12 +120,17 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, None):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
+    if corrections is not None and data is None:
+        raise DatasetError(
+            f"{run.path} keeps the labels that it was trained with; corrections go with other data (--data), "
+            f"or into a new training: eighteen train … --corrections {corrections}"
+        )
     others = [] if unknown is None else _pictures([unknown])
     if data is None:
         result = evaluating.evaluate_split(run, split or "val", progress)
         dataset = run.dataset.subset(result.name)
     else:
-        dataset = _other_data(data, split, run.recipe)
+        dataset = _other_data(data, split, with_corrections(run.recipe, corrections))
         if warning := evaluating.trained_on(
             scan(dataset, max_pixels=run.recipe.data.max_pixels), run.dataset
         ):

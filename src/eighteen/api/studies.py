@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eighteen.api.data import PathLike, audit, require_open
+from eighteen.api.data import PathLike, audit, pinned, require_open
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RecipeError
@@ -40,7 +40,7 @@ def crossval(
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
-    recipe, out = recipe or Recipe(), Path(out)
+    recipe, out = pinned(recipe or Recipe()), Path(out)
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
     require_absent(out)
@@ -137,6 +137,7 @@ def compare_recipes(
     if first.data != second.data:
         raise RecipeError("the two recipes read the data differently; their data sections must be the same")
     require_absent(Path(out))
+    first, second = pinned(first), pinned(second)
     found = audit(data, first, progress)
     require_open(found)
     asked = {

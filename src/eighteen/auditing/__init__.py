@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from eighteen.auditing._corrected import with_test_origin
 from eighteen.auditing.conflicts import contradictions
 from eighteen.auditing.repair import repair, without_contradictions, without_shared_copies
 from eighteen.auditing.scan import scan
@@ -109,7 +110,13 @@ def audit(
     repaired = without_shared_copies(placed)
     findings += [*_run("repaired", repaired), *_too_few(repaired, min_images_per_class)]
     accepted = frozenset(accept)
-    final = _without_lost_classes(repaired, accepted)
+
+    def finished(cleared: Dataset) -> Dataset:
+        placed = split_with(cleared) if split_with else cleared
+        return _without_lost_classes(without_shared_copies(placed), accepted)
+
+    final, changed = with_test_origin(_without_lost_classes(repaired, accepted), finished, max_pixels)
+    findings += changed
     judged = [_judged(finding, accepted, strict) for finding in _merged(repaired.notes, findings)]
     return Audit(final, by_severity(judged), contradictions(scanned))
 

@@ -40,6 +40,10 @@ Resplit = Annotated[bool, typer.Option("--resplit", help="Ignore given splits an
 Accept = Annotated[
     list[str] | None, typer.Option(metavar="CHECK", help="Accept a blocking finding by name; repeatable.")
 ]
+Corrections = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Decisions on single pictures, as eighteen review writes them."),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Let every warning of the audit block training.")]
 
 
@@ -56,6 +60,7 @@ def make_recipe(
     resplit: bool = False,
     accept: list[str] | None = None,
     strict: bool = False,
+    corrections: Path | None = None,
 ) -> Recipe:
     """The recipe of a command line: its recipe, then its flags, then `--set`, later ones winning."""
     from eighteen.core.config import load_recipe
@@ -70,6 +75,7 @@ def make_recipe(
         "data.resplit": resplit or None,
         "data.accept": list(accept) if accept else None,
         "data.strict": strict or None,
+        "data.corrections": corrections.as_posix() if corrections else None,
     }
     given = [setting(key, value) for key, value in named.items() if value is not None]
     return load_recipe(name, [*given, *(settings or [])])

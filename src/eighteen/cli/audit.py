@@ -19,6 +19,7 @@ def command(
     resplit: opt.Resplit = False,
     accept: opt.Accept = None,
     strict: opt.Strict = False,
+    corrections: opt.Corrections = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Find broken, doubled, leaking, contradictory and unbalanced pictures.
@@ -40,6 +41,7 @@ def command(
         resplit=resplit,
         accept=accept,
         strict=strict,
+        corrections=corrections,
     )
     with show.progress_bars() as bars:
         found = api.audit(data, chosen, bars)

@@ -45,6 +45,7 @@ def command(
         Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
     ] = None,
     group_column: opt.GroupColumn = None,
+    corrections: opt.Corrections = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Say whether the second is better: helps, hurts, no difference that matters, or cannot tell.
@@ -62,13 +63,15 @@ def command(
         with show.progress_bars() as bars:
             compared, where = api.resume_compare(resume, bars), resume
     elif len(given) == 2:
-        if recipe or change or settings or out is not None:
-            raise typer.BadParameter("two runs are compared as they are; recipes go with one DATA")
+        if recipe or change or settings or out is not None or corrections is not None:
+            raise typer.BadParameter(
+                "two runs are compared as they are; recipes and corrections need one DATA"
+            )
         compared, where = api.compare(given[0], given[1], split, margin=margin), None
     elif len(given) == 1:
         if out is None:
             raise typer.BadParameter("comparing recipes trains them: name a folder with --out STUDY")
-        names, made = _recipes(recipe or [], settings or [], change or [], group_column)
+        names, made = _recipes(recipe or [], settings or [], change or [], group_column, corrections)
         with show.progress_bars() as bars:
             compared = api.compare_recipes(
                 given[0],
@@ -88,12 +91,21 @@ def command(
 
 
 def _recipes(
-    named: list[str], settings: list[str], change: list[str], group_column: str | None
+    named: list[str],
+    settings: list[str],
+    change: list[str],
+    group_column: str | None,
+    corrections: Path | None,
 ) -> tuple[tuple[str, str], tuple[Recipe, Recipe]]:
     """Names and values of the two recipes; what is not named is the default one."""
     first, second = [*named, "default", "default"][:2]
     made = [
-        opt.make_recipe(None if name == "default" else name, [*settings, *more], group_column=group_column)
+        opt.make_recipe(
+            None if name == "default" else name,
+            [*settings, *more],
+            group_column=group_column,
+            corrections=corrections,
+        )
         for name, more in ((first, []), (second, change))
     ]
     if made[0] == made[1]:

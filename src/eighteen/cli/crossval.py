@@ -35,6 +35,7 @@ def command(
     group_column: opt.GroupColumn = None,
     accept: opt.Accept = None,
     strict: opt.Strict = False,
+    corrections: opt.Corrections = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Measure a recipe by cross-validation: the way to know with few pictures.
@@ -65,6 +66,7 @@ def command(
                 group_column=group_column,
                 accept=accept,
                 strict=strict,
+                corrections=corrections,
             )
             study = api.crossval(data, out, chosen, folds=folds, repeats=repeats, progress=bars)
     measures, details = study.measures, study.details

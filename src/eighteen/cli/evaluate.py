@@ -24,6 +24,7 @@ def command(
         Path | None,
         typer.Option(metavar="FOLDER", help="Pictures of none of the classes: does the model notice?"),
     ] = None,
+    corrections: opt.Corrections = None,
     cost: Annotated[
         bool, typer.Option("--cost", help="Also measure time and memory of an answer on this machine.")
     ] = False,
@@ -37,7 +38,7 @@ def command(
 
     began = time.perf_counter()
     with show.progress_bars() as bars:
-        result = api.evaluate(run, split, data, bars, unknown=unknown)
+        result = api.evaluate(run, split, data, bars, unknown=unknown, corrections=corrections)
         api.report(run)
         seconds = time.perf_counter() - began
         measured = api.cost(run, bars) if cost else None

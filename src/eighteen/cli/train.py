@@ -39,6 +39,7 @@ def command(
     resplit: opt.Resplit = False,
     accept: opt.Accept = None,
     strict: opt.Strict = False,
+    corrections: opt.Corrections = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Train a classifier: audit, split, train, evaluate on validation, report.
@@ -61,6 +62,7 @@ def command(
         columns = {"--image-column": image_column, "--label-column": label_column}
         columns |= {"--split-column": split_column, "--group-column": group_column}
         choices = {"--splits-from": splits_from, "--resplit": resplit, "--accept": accept, "--strict": strict}
+        choices |= {"--corrections": corrections}
         others = {**flags, "--recipe": recipe, "--set": settings, "--out": out, **columns, **choices}
         given = [
             name for name, value in others.items() if value is not None and value is not False and value != []
@@ -84,6 +86,7 @@ def command(
             resplit=resplit,
             accept=accept,
             strict=strict,
+            corrections=corrections,
         )
         with show.progress_bars() as bars:
             run = api.train(data, out, chosen, bars)

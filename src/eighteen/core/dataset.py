@@ -61,6 +61,8 @@ class Dataset:
         task: name of the task module that gives `target` its meaning.
         skipped: images that were found and are not used.
         notes: what reading and scanning noticed; `audit` shows them with the findings of its checks.
+        uncorrected: the same as it was read, where corrections were applied.
+        test_origin: identity of the test split as it would be without corrections, where they changed it.
     """
 
     table: pl.DataFrame
@@ -69,6 +71,8 @@ class Dataset:
     task: str = "classification"
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[Finding, ...] = ()
+    uncorrected: Dataset | None = field(default=None, repr=False)
+    test_origin: str = ""
     _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -168,6 +172,11 @@ class Dataset:
                 self.table, ("sha256", "index", "target", "split", "group"), self.class_names
             )
         return str(self._cache["fingerprint"])
+
+    @property
+    def test_identity(self) -> str:
+        """What the ledger of the test split goes by; corrected labels do not make a split unseen."""
+        return self.test_origin or self.split_fingerprint("test")
 
     def split_fingerprint(self, split: str) -> str:
         """Hash of one split's pictures and targets, whatever their names, order and folder."""

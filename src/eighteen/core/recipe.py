@@ -61,6 +61,20 @@ class DataSection(Section):
     keep_negative_labels: bool = Field(False, description="treat the label -1 as a class, not as 'no label'")
     accept: tuple[str, ...] = Field((), description="blocking findings to accept, by the name of their check")
     strict: bool = Field(False, description="let every warning of the audit block training")
+    corrections: str | None = Field(
+        None, description="file of decisions on single pictures (relabel, drop); the pictures stay untouched"
+    )
+    corrections_sha256: str | None = Field(
+        None, description="hash of that file, as a run stores it; where given, another content is refused"
+    )
+
+    @model_validator(mode="after")
+    def _corrections_agree(self) -> Self:
+        if self.corrections_sha256 is not None and self.corrections is None:
+            raise ValueError(
+                "corrections_sha256 is the hash of a file that data.corrections names; give both"
+            )
+        return self
 
     @model_validator(mode="after")
     def _splits_agree(self) -> Self:

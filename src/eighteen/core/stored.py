@@ -21,6 +21,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
             "root": dataset.root.resolve().as_posix(),
             "skipped": [row.to_json() for row in dataset.skipped],
             "task": dataset.task,
+            "test_origin": dataset.test_origin,
         },
     )
 
@@ -34,6 +35,7 @@ def read_dataset(folder: Path) -> Dataset:
         root=Path(about["root"]),
         task=about["task"],
         skipped=tuple(Skipped(row["path"], row["reason"]) for row in about["skipped"]),
+        test_origin=about.get("test_origin", ""),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from eighteen.core.corrections import LABEL_BEFORE
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.findings import name_some
@@ -24,7 +25,7 @@ from eighteen.inference.predictor import Predictor
 from eighteen.measuring.picture_facts import brightness_and_blur
 from eighteen.tasks import make
 
-_NO_FACTS = ("path", "index", "target", "split", "group", "sha256", "pixels_sha256")
+_NO_FACTS = ("path", "index", "target", "split", "group", "sha256", "pixels_sha256", LABEL_BEFORE)
 """Columns of a data set that name a picture instead of describing it, or that slices know already."""
 
 

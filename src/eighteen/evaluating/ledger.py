@@ -1,8 +1,8 @@
 """The ledger of a test split: every time its labels were looked at, by any run.
 
 It belongs to the pictures, not to a run: one file a split, named by the hash of its pictures and labels, in
-the user's state folder. A number from a test split that was opened before is no longer unseen, and the
-report says so.
+the user's state folder. Corrected labels do not start a new one: it goes by the labels before corrections. A
+number from a test split that was opened before is no longer unseen, and the report says so.
 """
 
 from __future__ import annotations
@@ -58,4 +58,4 @@ def ledger_sentence(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> str
 
 
 def _file(dataset: Dataset) -> Path:
-    return state_folder("ledger") / f"{dataset.split_fingerprint('test')}.jsonl"
+    return state_folder("ledger") / f"{dataset.test_identity}.jsonl"

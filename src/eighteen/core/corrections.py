@@ -1,0 +1,206 @@
+"""Corrections: what people decided about single pictures, kept beside the data set and never in it.
+
+In comes a table `path,action,label,reason,by,time`, as `eighteen review` or any spreadsheet writes it; out
+comes a data set with other labels and without the dropped pictures. The files of the pictures and their
+table stay as they are, so that a decision can be taken back by removing its line. The last decision about a
+picture counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import polars as pl
+
+from eighteen.core import store
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import DatasetError
+from eighteen.core.findings import Finding, name_some, one_line
+
+ACTIONS = ("keep", "relabel", "drop", "unsure")
+"""What can be decided: the label is right, it is another one, the picture is of no use, somebody else must
+look. `keep` and `unsure` change nothing."""
+
+COLUMNS = ("path", "action", "label", "reason", "by", "time")
+REQUIRED = COLUMNS[:2]
+
+LABEL_BEFORE = "label_before"
+"""Column of a corrected data set: the label that the source gave, "" where it was not changed."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One decision.
+
+    Attributes:
+        path: id of the picture: its path from the data set's root (`path#index` in a file of many).
+        action: one of `ACTIONS`.
+        label: the right class, where the action is `relabel`; else "".
+        reason: why, in the words of whoever decided.
+        by: who decided.
+        time: when, UTC, `2026-01-31T12:00:00Z`.
+        line: of the file that it was read from; 0 for one that was not read.
+    """
+
+    path: str
+    action: str
+    label: str = ""
+    reason: str = ""
+    by: str = ""
+    time: str = ""
+    line: int = field(default=0, compare=False)
+
+    def to_csv(self) -> str:
+        """The line of a file, with its end; line breaks in the reason become escapes."""
+        words = (self.action, self.label, one_line(self.reason), one_line(self.by), self.time)
+        return _lines([[self.path, *words]])
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Decisions in the order in which they were made.
+
+    Attributes:
+        rows: all of them, also those that later ones replace.
+        name: what messages call them: the name of the file.
+        sha256: hash of the file that they were read from; "" for those that were not read.
+    """
+
+    rows: tuple[Correction, ...]
+    name: str = "corrections"
+    sha256: str = ""
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Reads a file: CSV, separated by commas, semicolons or tabs, in UTF-8.
+
+        Only `path` and `action` must be there, and further columns are passed over. A last line that a crash
+        cut is left out. What a row says is checked by `applied_to`, when pictures and classes are known.
+
+        Raises:
+            DatasetError: the file cannot be read, or is no such table.
+        """
+        path = Path(path)
+        try:
+            content = path.read_bytes()
+            text = content.decode("utf-8-sig")
+        except OSError as error:
+            raise DatasetError(f"cannot read the corrections {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                f"{path} is no text in UTF-8 ({error.reason}); save it as CSV, UTF-8"
+            ) from error
+        return cls(tuple(_parsed(path, text)), path.name, hashlib.sha256(content).hexdigest())
+
+    def write(self, path: str | Path) -> None:
+        """Writes all decisions as a whole file, or leaves the old one."""
+        store.write_text(Path(path), heading() + "".join(row.to_csv() for row in self.rows))
+
+    @property
+    def decisions(self) -> dict[str, Correction]:
+        """The decision that counts, by picture."""
+        return {row.path: row for row in self.rows}
+
+    def applied_to(self, dataset: Dataset) -> Dataset:
+        """The data set with the decided labels and without the dropped pictures, which stay in `skipped`.
+
+        Changed rows have the label of the source in the column `label_before`. Applying the same decisions
+        again changes nothing.
+
+        Raises:
+            DatasetError: unknown pictures, classes or actions; all of them are named at once.
+        """
+        decisions = self.decisions.values()
+        if problems := _problems(decisions, dataset):
+            count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+            raise DatasetError(
+                f"{self.name} does not fit {dataset.root}, {count}: {name_some(problems, 20)}. "
+                f"Correct or remove these lines; the picture files were not touched"
+            )
+        labels = {row.path: row.label for row in decisions if row.action == "relabel"}
+        drops = {row.path: self._dropped(row) for row in decisions if row.action == "drop"}
+        done = replace(
+            _relabelled(dataset, labels).without(drops), uncorrected=dataset.uncorrected or dataset
+        )
+        note = self._note(tuple(decisions))
+        return done if note in dataset.notes else done.with_notes([note])
+
+    def _dropped(self, row: Correction) -> str:
+        return f"dropped by {self.name}" + (f": {row.reason}" if row.reason else "")
+
+    def _note(self, decisions: Sequence[Correction]) -> Finding:
+        count = {action: sum(row.action == action for row in decisions) for action in ACTIONS}
+        message = (
+            f"{self.name}: {count['relabel']} labels changed, {count['drop']} pictures dropped, "
+            f"{count['keep']} kept, {count['unsure']} undecided"
+        )
+        images = tuple(row.path for row in decisions if row.action in ("relabel", "drop"))
+        return Finding("corrections", "info", message, images, "the picture files themselves are untouched")
+
+
+def heading() -> str:
+    """The first line of a file."""
+    return _lines([COLUMNS])
+
+
+def _relabelled(dataset: Dataset, labels: dict[str, str]) -> Dataset:
+    """The decided labels in place, those of the source beside them."""
+    table = dataset.table
+    target = pl.col("id").replace_strict(labels, default=pl.col("target"), return_dtype=pl.String)
+    earlier = pl.col(LABEL_BEFORE) if LABEL_BEFORE in table.columns else pl.lit("")
+    before = pl.when(target == pl.col("target")).then(earlier).otherwise(pl.col("target"))
+    return dataset.with_table(table.with_columns(target.alias("target"), before.alias(LABEL_BEFORE)))
+
+
+def _problems(decisions: Iterable[Correction], dataset: Dataset) -> list[str]:
+    known = {*dataset.ids, *(skipped.path for skipped in dataset.skipped)}
+    found = []
+    for row in decisions:
+        where = f"line {row.line}: " if row.line else ""
+        if row.path not in known:
+            found.append(f"{where}there is no picture '{row.path}'")
+        if row.action not in ACTIONS:
+            found.append(f"{where}'{row.action}' is no action; there are {', '.join(ACTIONS)}")
+        if row.action == "relabel" and row.label not in dataset.class_names:
+            classes = name_some(list(dataset.class_names))
+            found.append(f"{where}'{row.label}' is no class; there are {classes}")
+    return found
+
+
+def _parsed(path: Path, text: str) -> Iterable[Correction]:
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        headings = [cell.strip().lower() for cell in next(reader, [])]
+        rows = []
+        line = reader.line_num + 1
+        for cells in reader:
+            rows.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DatasetError(f"{path}: no readable CSV ({error}); save it again") from error
+    missing = [name for name in REQUIRED if name not in headings]
+    if missing:
+        raise DatasetError(
+            f"{path} lacks the column {' and '.join(missing)}; expected the first line {','.join(COLUMNS)}"
+        )
+    if rows and not text.endswith("\n") and len(rows[-1][1]) < len(headings):
+        rows.pop()
+    for number, cells in rows:
+        if any(cells):
+            values = {**dict.fromkeys(COLUMNS, ""), **dict(zip(headings, cells, strict=False))}
+            image, action, label, reason, by, time = (values[name] for name in COLUMNS)
+            yield Correction(image, action.strip().lower(), label, reason, by, time, number)
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
