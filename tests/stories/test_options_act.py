@@ -109,6 +109,17 @@ def batch(bench: Bench, changes: Mapping[str, Any]) -> bytes:
     return images.numpy().tobytes()
 
 
+def second_epoch(bench: Bench, changes: Mapping[str, Any]) -> bytes:
+    """The first batch of the second epoch."""
+    images: torch.Tensor = next(iter(batches_of(bench, changes).epoch(1))).images
+    return images.numpy().tobytes()
+
+
+def shown(bench: Bench, changes: Mapping[str, Any]) -> int:
+    """How many different pictures an epoch shows."""
+    return len({row for batch in batches_of(bench, changes).epoch(0) for row in batch.rows})
+
+
 def mixed_batch(bench: Bench, changes: Mapping[str, Any]) -> Any:
     """The first training batch, its pictures and its targets; both must change."""
     first = next(iter(batches_of(bench, changes).epoch(0)))
@@ -344,19 +355,31 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "augment.crop_aspect_max": (batch, RESIZED, 2.0),
     "augment.pad_fraction": (batch, PADDED, 0.4),
     "augment.horizontal_flip": (batch, STILL, 1.0),
+    "augment.flip_alternates": (second_epoch, {**STILL, "augment.horizontal_flip": 0.5}, True),
     "augment.vertical_flip": (batch, STILL, 1.0),
     "augment.rotation_degrees": (batch, STILL, 30.0),
     "augment.zoom_fraction": (batch, STILL, 0.3),
+    "augment.translate_fraction": (batch, STILL, 0.3),
+    "augment.shear_degrees": (batch, STILL, 30.0),
+    "augment.perspective": (batch, STILL, 0.5),
     "augment.fill": (batch, PADDED, "background"),
     "augment.brightness": (batch, STILL, 0.5),
     "augment.contrast": (batch, STILL, 0.5),
     "augment.saturation": (batch, STILL, 0.5),
     "augment.hue": (batch, STILL, 0.3),
+    "augment.grey": (batch, STILL, 1.0),
+    "augment.blur": (batch, STILL, 1.0),
+    "augment.blur_sigma_px": (batch, {**STILL, "augment.blur": 1.0}, 5.0),
     "augment.erasing": (batch, STILL, 1.0),
     "augment.erasing_area_max": (batch, {**STILL, "augment.erasing": 1.0}, 0.6),
+    "augment.cutout": (batch, STILL, 0.5),
+    "augment.policy": (batch, STILL, "trivial"),
+    "augment.policy_operations": (batch, {**STILL, "augment.policy": "rand"}, 4),
+    "augment.policy_magnitude": (batch, {**STILL, "augment.policy": "augmix"}, 30),
     "augment.mixup_alpha": (mixed_batch, STILL, 1.0),
     "augment.cutmix_alpha": (mixed_batch, STILL, 1.0),
     "augment.mixing_probability": (mixed_batch, {**STILL, "augment.mixup_alpha": 1.0}, 0.5),
+    "augment.repeats": (shown, STILL, 3),
     "model.name": (graph, {}, "resnet18"),
     "model.weights": (graph, {}, "FILE"),
     "model.stem": (graph, PAGE, "small"),

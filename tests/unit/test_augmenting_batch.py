@@ -268,7 +268,9 @@ def test_aspects_that_are_none_are_refused(aspect: float) -> None:
 
 
 def test_settings_that_contradict_the_input_are_refused() -> None:
-    with pytest.raises(RecipeError, match=r"saturation is 0\.4 and hue 0\.1, expected 0.*one channel"):
+    with pytest.raises(
+        RecipeError, match=r"saturation is 0\.4, hue 0\.1, grey 0\.0; expected 0.*one channel"
+    ):
         BatchAugmenter(AugmentSettings(**COLOUR), 32, [0.5], [0.2])
     with pytest.raises(RecipeError, match="expected 'background' beside fit 'letterbox'"):
         BatchAugmenter(AugmentSettings(), 32, MEAN, STD, fit="letterbox")

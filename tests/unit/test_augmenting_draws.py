@@ -65,4 +65,4 @@ def test_keys_are_those_of_the_ids_whatever_the_machine() -> None:
 def test_every_decision_has_a_position_of_its_own() -> None:
     positions = [draw.value for draw in Draw]
     assert len(Draw.__members__) == len(set(positions))
-    assert max(positions) == Draw.CROP_FIRST < DRAW_COUNT
+    assert max(positions) == Draw.CORNERS < DRAW_COUNT

@@ -154,6 +154,38 @@ def test_partners_follow_in_the_order_whatever_the_batch_size() -> None:
     assert torch.equal(rest, images[12:]), "after a resume"
 
 
+def test_repeats_show_each_picture_in_turn_and_several_times() -> None:
+    ids = [str(number) for number in range(20)]
+    made = batches(ids, 6, repeats=3)
+    epochs = [np.concatenate([batch.rows for batch in made.epoch(epoch)]) for epoch in range(6)]
+    assert [len(rows) for rows in epochs] == [20] * 6
+    for cycle in (epochs[:3], epochs[3:]):
+        together = np.concatenate(cycle)
+        assert (np.bincount(together) == 3).all()
+        assert (together.reshape(-1, 3) == together[::3, None]).all(), "views follow one another"
+    assert epochs[0].tolist() != epochs[3].tolist()
+    assert [batch.rows.tolist() for batch in made.epoch(4, 2)] == [
+        batch.rows.tolist() for batch in list(made.epoch(4))[2:]
+    ]
+
+
+def test_repeated_views_differ_and_are_not_mixed_with_each_other() -> None:
+    ids = [str(number) for number in range(12)]
+    squares: Any = Pixels(12)
+    shaken = BatchAugmenter(AugmentSettings(brightness=0.5), 8, [0.0], [1 / 255.0])
+    made = TrainBatches(squares, torch.arange(12), ids, shaken, 4, 0, 0, repeats=2)
+    for batch in made.epoch(0):
+        bright = batch.images[:, 0, 0, 0][torch.from_numpy(batch.rows) > 0]
+        assert len(bright.unique()) == len(bright)
+
+    def soft(targets: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.one_hot(targets, 12).float()
+
+    mixing = Mixing(mixup_alpha=1.0)
+    for batch in batches(ids, 4, repeats=2, mixing=mixing, soft=soft).epoch(0):
+        assert ((batch.targets > 0).sum(1) == 2).all()
+
+
 def test_an_abandoned_epoch_leaves_no_thread() -> None:
     before = set(threading.enumerate())
     epoch = batches([str(number) for number in range(40)], 2, workers=3).epoch(0)

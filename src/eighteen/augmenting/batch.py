@@ -16,9 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eighteen.augmenting import checks, colour, erasing, resampling
-from eighteen.augmenting.draws import DRAW_COUNT, uniforms
-from eighteen.augmenting.plan import Plan, View, leaves_picture, make_plan
+from eighteen.augmenting import blurring, checks, colour, erasing, operations, resampling
+from eighteen.augmenting.draws import DRAW_COUNT, Draw, alternating, uniforms
+from eighteen.augmenting.plan import Plan, Version, View, leaves_picture, make_plan
+from eighteen.augmenting.policies import draw_count
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core.inputs import Fit, InputSpec, with_channels
 
@@ -117,7 +118,9 @@ class BatchAugmenter:
         checks.check_out(out, shape, pixels.device)
         view = View(self.size_px, self.fit, self.crop_fraction, self.channels, pixels.shape[-1])
         ratios = aspects.detach().to("cpu", torch.float64).numpy()
-        draws = uniforms(seed, epoch, keys, DRAW_COUNT)
+        draws = uniforms(seed, epoch, keys, DRAW_COUNT + draw_count(self.settings))
+        if self.settings.flip_alternates:
+            draws[:, Draw.FLIP_HORIZONTAL] = alternating(seed, epoch, keys)
         plan = make_plan(self.settings, view, ratios, draws, pixels.device)
         with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
             for part in _parts(pixels, plan.shrink):
@@ -126,7 +129,7 @@ class BatchAugmenter:
 
     def _write(self, pixels: Tensor, plan: Plan, part: slice, out: Tensor) -> None:
         scale, shift = self._scale.to(pixels.device), self._shift.to(pixels.device)
-        views = self._views(pixels, plan, part)
+        views = self._blurred(self._views(pixels, plan, part), plan.blur_px[part])
         if self.settings.jitters_colour:
             linear, grey_gain = plan.linear[part], plan.grey_gain[part]
             colour.write_recoloured(views, linear, grey_gain, scale=scale, shift=shift, out=out)
@@ -134,9 +137,38 @@ class BatchAugmenter:
             colour.write_normalised(views, scale, shift, out)
         if plan.is_erased[part].any():
             erasing.erase(out, plan.erased[part])
+        if self.settings.cutout > 0:
+            erasing.erase(out, plan.cut_out[part])
 
     def _views(self, pixels: Tensor, plan: Plan, part: slice) -> Tensor:
-        """The pictures cropped, turned and mirrored: float32 `[n, C, size, size]`, 0..255."""
+        """The pictures moved, and changed by a policy: float32 `[n, C, size, size]`, 0..255."""
+        if len(plan.versions) == 1:
+            return self._view(pixels, plan, part, plan.versions[0])
+        mix = torch.zeros(len(pixels), self.channels, self.size_px, self.size_px, device=pixels.device)
+        for version in plan.versions:
+            assert version.chain is not None and version.chain.share is not None
+            share = torch.from_numpy(version.chain.share[part]).to(mix)
+            mix.addcmul_(self._view(pixels, plan, part, version), share[:, None, None, None])
+        return mix
+
+    def _view(self, pixels: Tensor, plan: Plan, part: slice, version: Version) -> Tensor:
+        moved = self._moved(pixels, plan, part, version.maps[part])
+        if version.chain is not None:
+            kinds, magnitudes = version.chain.operations[part], version.chain.magnitudes[part]
+            for step in range(kinds.shape[1]):
+                operations.change(moved, kinds[:, step], magnitudes[:, step])
+        return moved
+
+    def _blurred(self, pictures: Tensor, sigmas_px: npt.NDArray[np.float64]) -> Tensor:
+        chosen = np.flatnonzero(sigmas_px)
+        if len(chosen):
+            rows = torch.from_numpy(chosen).to(pictures.device)
+            sigmas = torch.from_numpy(sigmas_px[chosen]).to(pictures)
+            pictures[rows] = blurring.blurred(pictures[rows], sigmas, self.settings.blur_sigma_px)
+        return pictures
+
+    def _moved(self, pixels: Tensor, plan: Plan, part: slice, maps: Tensor) -> Tensor:
+        """The pictures cropped, turned, warped and mirrored: float32 `[n, C, size, size]`, 0..255."""
         x_factor, y_factor = plan.shrink[part.start].tolist()
         fill, background = self.settings.fill, self._background.to(pixels.device)
         if x_factor == 0:
@@ -144,7 +176,7 @@ class BatchAugmenter:
             return moved.to(torch.float32)
         return resampling.resampled(
             pixels,
-            plan.maps[part],
+            maps,
             self.size_px,
             shrink=(x_factor, y_factor),
             fill=fill if leaves_picture(self.settings, self.fit) else None,

@@ -28,10 +28,10 @@ def check_setup(
             f"mean {tuple(mean)}, std {tuple(std)} and background {tuple(background)} do not go together; "
             "give 1 or 3 of each, std above 0"
         )
-    if len(mean) == 1 and max(settings.saturation, settings.hue) > 0:
+    if len(mean) == 1 and max(settings.saturation, settings.hue, settings.grey) > 0:
         problems.append(
-            f"saturation is {settings.saturation!r} and hue {settings.hue!r}, expected 0 for pictures of one "
-            "channel, which have no colour; set both to 0"
+            f"saturation is {settings.saturation!r}, hue {settings.hue!r}, grey {settings.grey!r}; expected "
+            "0 for pictures of one channel, which have no colour; set them to 0"
         )
     if fit == "letterbox" and settings.crop != "resized" and settings.fill != "background":
         problems.append(

@@ -49,7 +49,15 @@ def colour_maps(
     contrast = 1.0 + settings.contrast * swing[:, Draw.CONTRAST]
     saturation = 1.0 + settings.saturation * swing[:, Draw.SATURATION]
     turn = 2.0 * math.pi * settings.hue * swing[:, Draw.HUE]
-    linear = _chroma_maps(saturation, turn) if channels == 3 else np.ones((len(draws), 1, 1))
+    saturation[draws[:, Draw.GREY] < settings.grey] = 0.0
+    return fused_maps(brightness, contrast, saturation, turn, channels)
+
+
+def fused_maps(
+    brightness: Floats, contrast: Floats, saturation: Floats, turn: Floats, channels: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """`linear [B, C, C]` and `grey_gain [B]`, float32, of three factors and a turn in radians, each `[B]`."""
+    linear = _chroma_maps(saturation, turn) if channels == 3 else np.ones((len(contrast), 1, 1))
     linear = linear * (brightness * contrast)[:, None, None]
     return linear.astype(np.float32), ((1.0 - contrast) * brightness).astype(np.float32)
 

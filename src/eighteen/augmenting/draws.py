@@ -25,7 +25,7 @@ CROP_ATTEMPTS = 10
 
 
 class Draw(IntEnum):
-    """Which position of a picture's stream decides what; the crop attempts come last, two numbers each."""
+    """Which position of a picture's stream decides what; those of the policies come after the last."""
 
     FLIP_HORIZONTAL = 0
     FLIP_VERTICAL = 1
@@ -43,9 +43,21 @@ class Draw(IntEnum):
     ERASING_LEFT = 13
     ERASING_TOP = 14
     CROP_FIRST = 15
+    """Two for each attempt."""
+    SHIFT_X = 35
+    SHIFT_Y = 36
+    SHEAR_X = 37
+    SHEAR_Y = 38
+    GREY = 39
+    BLUR = 40
+    BLUR_SIGMA = 41
+    CUTOUT_LEFT = 42
+    CUTOUT_TOP = 43
+    CORNERS = 44
+    """Two for each of four corners."""
 
 
-DRAW_COUNT = Draw.CROP_FIRST + 2 * CROP_ATTEMPTS
+DRAW_COUNT = Draw.CORNERS + 8
 
 
 def uniforms(seed: int, epoch: int, keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.float64]:
@@ -79,6 +91,25 @@ def image_keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     texts = (name.encode("utf-8", "surrogatepass") for name in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def alternating(seed: int, epoch: int, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """One uniform number per picture that moves on by a half, modulo one, from epoch to epoch: `[B]`.
+
+    What happens below 0.5 then happens in every second epoch, beginning at random.
+    """
+    first = uniforms(seed, 0, keys, 1)[:, 0]
+    return np.asarray((first + 0.5 * (epoch % 2)) % 1.0, np.float64)
+
+
+def view_keys(keys: npt.NDArray[np.uint64], views: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Keys of further views of the same pictures in an epoch: `[B]` uint64; view 0 is the picture's own key.
+
+    >>> keys = image_keys(["a.png", "a.png"])
+    >>> view_keys(keys, np.array([0, 1])) == keys
+    array([ True, False])
+    """
+    return np.where(views == 0, keys, _mixed(keys ^ (views.astype(np.uint64) * _GAMMA)))
 
 
 def _mixed(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""Erases a random rectangle of a picture.
+"""Erases a random rectangle of a picture, or a square anywhere in it (cutout).
 
 In come uniform draws; out come rectangles on whole pixels, and pictures with them blanked. The rectangle is
 filled with the mean picture value (0 after normalisation): it needs no further random numbers per pixel.
@@ -42,6 +42,20 @@ def erasing_boxes(
     boxes = np.concatenate([start_px, start_px + sides_px], axis=1).astype(np.int64)
     boxes[draws[:, Draw.ERASING] >= settings.erasing] = 0
     return boxes
+
+
+def cutout_boxes(
+    settings: AugmentSettings, draws: npt.NDArray[np.float64], size_px: int
+) -> npt.NDArray[np.int64]:
+    """Squares that the pictures lose, cut off at the border: `[B, 4]` xyxy, absolute pixels.
+
+    Source: DeVries and Taylor 2017, "Improved regularization with cutout" (arXiv 1708.04552).
+    """
+    side_px = round(settings.cutout * size_px)
+    middle_px = np.floor(draws[:, [Draw.CUTOUT_LEFT, Draw.CUTOUT_TOP]] * size_px)
+    start_px = middle_px - side_px // 2
+    ends_px = np.concatenate([start_px, start_px + side_px], axis=1)
+    return np.asarray(np.clip(ends_px, 0, size_px), np.int64)
 
 
 def erase(pictures: Tensor, boxes: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Moves pixels: one `grid_sample` for any affine map, or a plain gather where pixels land on pixels.
+"""Moves pixels: one `grid_sample` for any map, or a plain gather where pixels land on pixels.
 
 In come stored uint8 squares `[n, C, S, S]`; out come float32 pictures `[n, C, size, size]`, 0..255. Sampling
 is bilinear, which aliases where an output pixel covers many stored pixels; from two on the stored picture is
@@ -24,11 +24,14 @@ def shrink_factors(maps: npt.NDArray[np.float64], stored_px: int, size_px: int) 
     """By how much to average each stored picture before sampling, x and y: `[B, 2]`, 1 = not at all.
 
     Args:
-        maps: `[B, 2, 3]`, output to stored coordinates.
+        maps: `[B, 2, 3]` or, with perspective, `[B, 3, 3]`; output to stored coordinates.
         stored_px: side of the stored square.
         size_px: side of the output.
     """
-    stored_per_output = np.hypot(maps[:, :, 0], maps[:, :, 1]) * (stored_px / size_px)
+    slopes = maps[:, :2, :2]
+    if maps.shape[1] == 3:  # Of the quotient, in the middle of the output.
+        slopes = (slopes - maps[:, :2, 2:] @ maps[:, 2:, :2] / maps[:, 2:, 2:]) / maps[:, 2:, 2:]
+    stored_per_output = np.hypot(slopes[:, :, 0], slopes[:, :, 1]) * (stored_px / size_px)
     # The small addend keeps rounding errors of exact factors from deciding.
     return np.clip(np.floor(stored_per_output + 1e-6), 1, stored_px).astype(np.int64)
 
@@ -42,11 +45,11 @@ def resampled(
     fill: Fill | None = None,
     background: Tensor | None = None,
 ) -> Tensor:
-    """Pictures seen through affine maps: float32 `[n, C, size_px, size_px]`, 0..255.
+    """Pictures seen through maps: float32 `[n, C, size_px, size_px]`, 0..255.
 
     Args:
         pixels: uint8 `[n, C, S, S]`.
-        maps: float32 `[n, 2, 3]`, output to stored coordinates.
+        maps: float32 `[n, 2, 3]` or `[n, 3, 3]`, output to stored coordinates.
         size_px: side of the output.
         shrink: averages the stored pictures by these factors in x and y first.
         fill: what lies outside; None where the maps never leave the picture.
@@ -92,11 +95,18 @@ def shifted(
 
 
 def _grid(maps: Tensor, size_px: int) -> Tensor:
-    """As `F.affine_grid(align_corners=False)`, by two outer sums: a fifth of its time."""
+    """As `F.affine_grid(align_corners=False)`, by two outer sums: a fifth of its time.
+
+    A third row of a map is what the other two are divided by. Beyond the horizon, where it would be nought or
+    less, nothing can be seen: those places lie far outside.
+    """
     ticks = (torch.arange(size_px, dtype=torch.float32, device=maps.device) + 0.5) * (2.0 / size_px) - 1.0
     grid = torch.empty(len(maps), size_px, size_px, 2, device=maps.device)
     along_x = maps[:, :, 0, None] * ticks  # [n, 2, size]
     along_y = maps[:, :, 1, None] * ticks + maps[:, :, 2, None]
     for axis in (0, 1):
         torch.add(along_x[:, axis, None, :], along_y[:, axis, :, None], out=grid[..., axis])
+    if maps.shape[1] == 3:
+        depth = along_x[:, 2, None, :] + along_y[:, 2, :, None]  # [n, size, size]
+        grid.div_(depth.clamp_(min=1e-3)[..., None])
     return grid

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from eighteen.augmenting.blurring import SMALLEST_SIGMA_PX
 from eighteen.core.errors import RecipeError
 
 Crop = Literal["none", "pad", "resized"]
 Fill = Literal["reflect", "background"]
+Policy = Literal["none", "trivial", "rand", "augmix"]
 
 SMALLEST_ERASED_FRACTION = 0.02
 """Smallest area that random erasing takes (Zhong et al. 2017)."""
@@ -25,18 +27,28 @@ LIMITS: dict[str, tuple[float, float]] = {
     "vertical_flip": (0.0, 1.0),
     "rotation_degrees": (0.0, 180.0),
     "scale_fraction": (0.0, 0.9),
+    "translate_fraction": (0.0, 0.5),
+    "shear_degrees": (0.0, 45.0),
+    "perspective": (0.0, 0.9),
     "brightness": (0.0, 1.0),
     "contrast": (0.0, 1.0),
     "saturation": (0.0, 1.0),
     "hue": (0.0, 0.5),
+    "grey": (0.0, 1.0),
+    "blur": (0.0, 1.0),
+    "blur_sigma_px": (SMALLEST_SIGMA_PX, 10.0),
     "erasing": (0.0, 1.0),
     "erasing_area_max": (SMALLEST_ERASED_FRACTION, 1.0),
+    "cutout": (0.0, 1.0),
+    "policy_operations": (1, 5),
+    "policy_magnitude": (0, 30),
 }
 """Smallest and largest value of each number, both allowed."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "crop": ("none", "pad", "resized"),
     "fill": ("reflect", "background"),
+    "policy": ("none", "trivial", "rand", "augmix"),
 }
 
 
@@ -54,12 +66,25 @@ class AugmentSettings:
         vertical_flip: probability of swapping top and bottom.
         rotation_degrees: turns by up to this much either way, about the view's middle.
         scale_fraction: enlarges by a factor in 1 - this .. 1 + this (`none` and `pad`).
+        flip_alternates: whether the draw of the left-right flip swings from epoch to epoch, so that at 0.5
+            each picture is mirrored in every second one (Jordan 2024).
+        translate_fraction: shifts by up to this share of the side, in x and y.
+        shear_degrees: slants by up to this much either way, in x and y.
+        perspective: moves each corner inwards by up to this share of half the side.
         brightness: strength; the factor lies in 1 - this .. 1 + this.
         contrast: strength, about the picture's mean grey.
         saturation: strength, about each pixel's grey.
         hue: largest turn of the colour circle, as a share of a full turn.
+        grey: probability that all colour is taken out.
+        blur: probability of a Gaussian blur.
+        blur_sigma_px: its largest standard deviation, pixels of the network's input; the smallest is 0.1.
         erasing: probability that a rectangle is erased.
         erasing_area_max: largest share of the view that is erased; the smallest is 0.02.
+        cutout: side of the square that every picture loses, as a share of the view's side; its middle lies
+            anywhere in the view (DeVries and Taylor 2017).
+        policy: see `policies`.
+        policy_operations: how many operations `rand` does.
+        policy_magnitude: strength of `rand` in steps up to 30; a third of it is the severity of `augmix`.
         fill: what lies outside the picture: its mirror image (good for photographs) or the background colour
             (good for signs and digits on an even ground).
 
@@ -79,13 +104,24 @@ class AugmentSettings:
     horizontal_flip: float = 0.0
     vertical_flip: float = 0.0
     rotation_degrees: float = 0.0
+    flip_alternates: bool = False
     scale_fraction: float = 0.0
+    translate_fraction: float = 0.0
+    shear_degrees: float = 0.0
+    perspective: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+    grey: float = 0.0
+    blur: float = 0.0
+    blur_sigma_px: float = 2.0
     erasing: float = 0.0
     erasing_area_max: float = 0.33
+    cutout: float = 0.0
+    policy: Policy = "none"
+    policy_operations: int = 2
+    policy_magnitude: int = 9
     fill: Fill = "reflect"
 
     def __post_init__(self) -> None:
@@ -95,12 +131,18 @@ class AugmentSettings:
 
     @property
     def jitters_colour(self) -> bool:
-        return max(self.brightness, self.contrast, self.saturation, self.hue) > 0
+        return max(self.brightness, self.contrast, self.saturation, self.hue, self.grey) > 0
 
     @property
     def bends_geometry(self) -> bool:
         """Whether pixels land between the pixels of the plain view, so that resampling is needed."""
-        return self.crop == "resized" or self.rotation_degrees > 0 or self.scale_fraction > 0
+        return self.crop == "resized" or self.moves_view
+
+    @property
+    def moves_view(self) -> bool:
+        """Whether the view is turned, shifted, slanted, tilted or zoomed after the crop."""
+        moves = (self.translate_fraction, self.shear_degrees, self.perspective)
+        return max(self.rotation_degrees, self.scale_fraction, *moves) > 0 or self.policy != "none"
 
     def _outside_limits(self) -> list[str]:
         numbers = {name: getattr(self, name) for name in LIMITS}
@@ -116,6 +158,11 @@ class AugmentSettings:
         ]
 
     def _contradictions(self) -> list[str]:
+        if self.flip_alternates and self.horizontal_flip == 0:
+            return [
+                "flip_alternates is on beside horizontal_flip 0, which leaves nothing to alternate; set "
+                "horizontal_flip to 0.5, or flip_alternates to false"
+            ]
         if self.crop == "resized" and self.scale_fraction != 0:
             return [
                 f"scale_fraction is {self.scale_fraction!r} beside crop 'resized', which scales already; "

@@ -125,12 +125,27 @@ class AugmentSection(Section):
     horizontal_flip: Fraction | Auto = Field(
         "auto", description="probability; 0 where left and right or digits and letters matter"
     )
+    flip_alternates: bool = Field(
+        False,
+        description="mirror by turns: at horizontal_flip = 0.5 in every second epoch, beginning at random "
+        "(Jordan 2024)",
+    )
     vertical_flip: Fraction = Field(0.0, description="probability; for pictures without an up, such as cells")
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] | Auto = Field(
         "auto", description="degrees; largest turn to either side"
     )
     zoom_fraction: Annotated[float, Field(ge=0, le=0.5)] | Auto = Field(
         "auto", description="largest change of size by crop = none or pad"
+    )
+    translate_fraction: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.0, description="largest shift in x and y, share of the side, beside any crop"
+    )
+    shear_degrees: Annotated[float, Field(ge=0, le=45)] = Field(
+        0.0, description="degrees; largest slant to either side, in x and y"
+    )
+    perspective: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        0.0,
+        description="strength, as torchvision's RandomPerspective: corners move in by up to this half side",
     )
     fill: Literal["reflect", "background"] | Auto = Field(
         "auto", description="what shows beyond the border of a shifted or turned picture"
@@ -141,9 +156,26 @@ class AugmentSection(Section):
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0, description="strength, turns of the colour circle"
     )
+    grey: Fraction = Field(0.0, description="probability of taking all colour out")
+    blur: Fraction = Field(0.0, description="probability of a Gaussian blur")
+    blur_sigma_px: Annotated[float, Field(ge=0.1, le=10)] = Field(
+        2.0, description="pixels of the input; largest standard deviation of the blur, the smallest is 0.1"
+    )
     erasing: Fraction | Auto = Field("auto", description="probability of random erasing (Zhong et al. 2017)")
     erasing_area_max: Annotated[float, Field(gt=0.02, le=0.6)] = Field(
         0.25, description="largest erased share of the picture"
+    )
+    cutout: Fraction = Field(
+        0.0, description="side of a square that every picture loses, share of the side (DeVries et al. 2017)"
+    )
+    policy: Literal["none", "trivial", "rand", "augmix"] = Field(
+        "none", description="TrivialAugment Wide, RandAugment or AugMix (without its consistency loss)"
+    )
+    policy_operations: Annotated[int, Field(ge=1, le=5)] = Field(
+        2, description="operations on each picture; policy = rand"
+    )
+    policy_magnitude: Annotated[int, Field(ge=0, le=30)] = Field(
+        9, description="strength, policy = rand; a third of it is the severity of policy = augmix"
     )
     mixup_alpha: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0,
@@ -155,6 +187,11 @@ class AugmentSection(Section):
     )
     mixing_probability: Fraction = Field(
         1.0, description="share of the pictures that mixup_alpha and cutmix_alpha act on; both on: half each"
+    )
+    repeats: Annotated[int, Field(ge=1, le=8)] = Field(
+        1,
+        description="views of a picture that follow one another; an epoch then shows one picture in so many, "
+        "in turn (Hoffer et al. 2020)",
     )
 
 

@@ -3,7 +3,8 @@
 Order and augmentation depend on the seed, the epoch and each picture's id only, so the batches are the same
 with any number of workers, after a resume, and in whatever order the data set lists its pictures. Where
 pictures are mixed, each is mixed with the one that follows it in the epoch's order, the last with the first:
-batches of any size mix alike.
+batches of any size mix alike. Where pictures are repeated, `repeats` views of each follow one another, and
+that many epochs go through all pictures once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from eighteen.augmenting.batch import BatchAugmenter
-from eighteen.augmenting.draws import image_keys, uniforms
+from eighteen.augmenting.draws import image_keys, uniforms, view_keys
 from eighteen.augmenting.mixing import Mixing, mixed, mixed_targets
 from eighteen.training.cache import Squares
 from eighteen.training.progressive import shrunk
@@ -65,6 +66,7 @@ class TrainBatches:
         sides_px: side of the pictures in each epoch, see `progressive`; epochs beyond them are at full size.
         mixing: how pictures are mixed.
         soft: makes targets that can be mixed, see `Task.soft`; needed where pictures are mixed.
+        repeats: views of a picture that follow one another.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class TrainBatches:
         sides_px: tuple[int, ...] = (),
         mixing: Mixing = NO_MIXING,
         soft: Callable[[Tensor], Tensor] = torch.Tensor.float,
+        repeats: int = 1,
     ) -> None:
         self.squares = squares
         self.targets = targets
@@ -88,6 +91,7 @@ class TrainBatches:
         self.sides_px = sides_px
         self.mixing = mixing
         self.soft = soft
+        self.repeats = repeats
         self._keys = image_keys(ids)
         self._slices = batch_slices(len(ids), batch_size)
 
@@ -97,39 +101,58 @@ class TrainBatches:
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """The rows in the order of an epoch, `[N]`."""
-        draws = uniforms(self.seed ^ ORDER_STREAM, epoch, self._keys, 1)[:, 0]
+        cycle, _ = divmod(epoch, self.repeats)
+        draws = uniforms(self.seed ^ ORDER_STREAM, cycle, self._keys, 1)[:, 0]
         # Equal draws (the same id cannot occur twice) fall back to the key, never to the table's order.
-        return np.lexsort((self._keys, draws)).astype(np.int64)
+        shuffled = np.lexsort((self._keys, draws)).astype(np.int64)
+        return shuffled[self._places(epoch) // self.repeats]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[TrainBatch]:
         """Batches of an epoch, from step `start` on."""
+        # Partners of mixed pictures come from behind the batch's end; another view of itself is no partner.
+        more = self.repeats if self.mixing.is_on else 0
         order = self.order(epoch)
-        parts = [_circular(order, part, int(self.mixing.is_on)) for part in self._slices[start:]]
+        views = self._places(epoch) % self.repeats
+        parts = []
+        for cut in self._slices[start:]:
+            places = np.arange(cut.start, cut.stop + more) % len(order)
+            parts.append(_Part(order[places], views[places], epoch))
         if self.workers == 0:
-            for rows in parts:
-                yield self._batch(rows, epoch, None)
+            for part in parts:
+                yield self._batch(part, None)
             return
         with ThreadPoolExecutor(self.workers, thread_name_prefix="decode") as pool:
-            yield from _ahead(lambda rows: self._batch(rows, epoch, pool), parts)
+            yield from _ahead(lambda part: self._batch(part, pool), parts)
 
-    def _batch(self, rows: npt.NDArray[np.int64], epoch: int, pool: ThreadPoolExecutor | None) -> TrainBatch:
+    def _places(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Where an epoch lies in the sequence in which every picture stands `repeats` times, `[N]`."""
+        count = len(self._keys)
+        return np.arange(count, dtype=np.int64) + epoch % self.repeats * count
+
+    def _batch(self, part: _Part, pool: ThreadPoolExecutor | None) -> TrainBatch:
+        rows, epoch = part.rows, part.epoch
         pixels = torch.from_numpy(self.squares.take(rows, pool))
         aspects = torch.from_numpy(self.squares.aspects[rows])
-        images = self.augmenter(pixels, aspects, self._keys[rows], self.seed, epoch)
+        keys = view_keys(self._keys[rows], part.views)
+        images = self.augmenter(pixels, aspects, keys, self.seed, epoch)
         targets = self.targets[torch.from_numpy(rows)]
         if self.mixing.is_on:
-            rows = rows[:-1]
-            images, own = mixed(self.mixing, images[:-1], images[1:], self._keys[rows], self.seed, epoch)
-            shares = self.soft(targets)
-            targets = mixed_targets(shares[:-1], shares[1:], own)
+            shares, count = self.soft(targets), len(rows) - self.repeats
+            rows, partners = rows[:count], slice(self.repeats, None)
+            images, own = mixed(self.mixing, images[:count], images[partners], keys[:count], self.seed, epoch)
+            targets = mixed_targets(shares[:count], shares[partners], own)
         if epoch < len(self.sides_px):
             images = shrunk(images, self.sides_px[epoch])
         return TrainBatch(images, targets, rows)
 
 
-def _circular(order: npt.NDArray[np.int64], part: slice, more: int) -> npt.NDArray[np.int64]:
-    """A part of the order and what follows it; the first follows the last."""
-    return np.take(order, np.arange(part.start, part.stop + more), mode="wrap")
+@dataclass(frozen=True)
+class _Part:
+    """What a batch is made of: rows `[B]`, which view of each `[B]`, and the epoch."""
+
+    rows: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]
+    epoch: int
 
 
 def batch_slices(n: int, batch_size: int) -> list[slice]:
@@ -145,17 +168,15 @@ def batch_slices(n: int, batch_size: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def _ahead(
-    make: Callable[[npt.NDArray[np.int64]], TrainBatch], parts: list[npt.NDArray[np.int64]]
-) -> Iterator[TrainBatch]:
+def _ahead(make: Callable[[_Part], TrainBatch], parts: list[_Part]) -> Iterator[TrainBatch]:
     """Makes batches in a thread, up to `AHEAD` before they are asked for; an error arrives in its place."""
     ready: queue.Queue[TrainBatch | BaseException] = queue.Queue(AHEAD)
     abandoned = threading.Event()
 
     def work() -> None:
-        for rows in parts:
+        for part in parts:
             try:
-                item: TrainBatch | BaseException = make(rows)
+                item: TrainBatch | BaseException = make(part)
             except BaseException as error:  # noqa: BLE001 - it is raised again where the batch is asked for
                 item = error
             while not abandoned.is_set():

@@ -161,6 +161,7 @@ def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) 
         epoch_sides_px(settings.epochs, inputs.size, settings.progressive_from),
         _mixing(recipe),
         task.soft,
+        recipe.augment.repeats,
     )
 
 
