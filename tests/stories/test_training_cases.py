@@ -19,10 +19,9 @@ import pytest
 import torch
 from PIL import Image
 
-from eighteen import Predictor, Recipe, Run, evaluate, predict, resume, train
+from eighteen import Recipe, Run, evaluate, predict, resume, train
 from eighteen.core import store
 from eighteen.core.errors import Interrupted, RunError, TrainingError
-from eighteen.inference.scoring import Scorer
 from eighteen.models import hub
 from eighteen.tasks.classification import Classification
 
@@ -435,44 +434,7 @@ def test_c57_a_small_disk_that_fills_later(
     assert [row["epoch"] for row in Run.open(tiny_disk / "run").history] == [1, 2, 3]
 
 
-# Evaluation, network, device
-
-
-def test_c61_two_classes_show_no_top_5(paint: Any, eighteen: Any, small_flags: Any, tmp_path: Path) -> None:
-    counts = {f"{split}/{name}": 8 for split in ("train", "val") for name in ("x", "y")}
-    data = paint(tmp_path / "data", counts)
-    said = eighteen("train", data, "--out", tmp_path / "run", "--json", *small_flags({}))
-    assert said.code == 0
-    report = (tmp_path / "run" / "report.html").read_text("utf-8")
-    for text in (said.text, report, json.dumps(Run.open(tmp_path / "run").history)):
-        assert "top5" not in text.lower().replace("-", "").replace("_", "").replace(" ", "")
-
-
-def test_c63_scores_do_not_depend_on_the_company(trained: Run, pictures: Path) -> None:
-    files = sorted((pictures / "test").rglob("*.png"))[:8]
-    predictor = Predictor.open(trained.path)
-    alone = [predictor.predict([file])[0].probabilities for file in files]
-    for other in (
-        [row.probabilities for row in predictor.predict(files)],
-        [row.probabilities for row in predictor.predict(files)],
-        [row.probabilities for row in predictor.predict(files, batch_size=3)],
-        [predictor.predict([file.read_bytes()])[0].probabilities for file in files],
-    ):
-        assert np.abs(np.array(other) - np.array(alone)).max() <= 1e-4
-    through_files = predict(trained.path, files)
-    assert np.abs(np.array([row.probabilities for row in through_files.rows]) - np.array(alone)).max() <= 1e-4
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_c63_the_mode_is_put_back(training: bool, trained: Run) -> None:
-    predictor = Predictor.open(trained.path)
-    scorer = predictor.forward
-    assert isinstance(scorer, Scorer)
-    scorer.network.train(training)
-    before = {name: value.clone() for name, value in scorer.network.state_dict().items()}
-    scorer(np.zeros((4, 3, 16, 16), np.float32))
-    assert scorer.network.training is training
-    assert all(bool((before[name] == value).all()) for name, value in scorer.network.state_dict().items())
+# Network, device
 
 
 def test_c95_without_a_network_there_is_an_error_and_no_start_from_scratch(
