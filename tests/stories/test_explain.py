@@ -74,3 +74,20 @@ def test_nothing_to_explain_is_said_in_one_line(
     said = eighteen("explain", run.path, tmp_path / "empty")
     assert said.code == 1
     assert "there are no pictures in" in said.err
+
+
+def test_occlusion_is_drawn_and_checked_where_asked_for(
+    run: Run, pictures: Path, eighteen: Callable[..., Any]
+) -> None:
+    picture = pictures / "val" / "red" / "000.png"
+    said = eighteen("explain", run.path, picture, "--occlusion", "--json")
+    assert said.code == 0, said.err
+    (row,) = said.json["pictures"]
+    page = Path(said.json["page"])
+    with Image.open(page.parent / row["occlusion"]) as drawn, Image.open(page.parent / row["overlay"]) as cam:
+        assert drawn.size == cam.size
+    (check,) = [check for check in said.json["checks"] if check["name"] == "occlusion_deletion"]
+    assert check["low"] <= check["value"] <= check["high"]
+    assert page.read_text("utf-8").count("data:image/png;base64,") == 2
+    plain = eighteen("explain", run.path, picture, "--json").json
+    assert plain["pictures"][0]["occlusion"] == ""

@@ -18,22 +18,15 @@ from eighteen.measuring.calibration import (
     reliability,
 )
 from eighteen.measuring.metrics import ece, nll
+from synthetic import honest_logits
 
 Ints = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
 
 
-def _honest(n: int, k: int, seed: int) -> tuple[Logits, Ints]:
-    """Logits whose softmax is the true distribution of the targets."""
-    generator = np.random.default_rng(seed)
-    logits = (generator.normal(size=(n, k)) * 2).astype(np.float32)
-    drawn = (softmax(logits).cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
-    return logits, np.minimum(drawn, k - 1).astype(np.int64)
-
-
 def _distorted(n: int, seed: int) -> tuple[Logits, Ints]:
     """Classes that are each over- or underconfident in their own way."""
-    logits, targets = _honest(n, 4, seed)
+    logits, targets = honest_logits(n, 4, seed)
     scales, biases = np.array([3.0, 1.0, 0.6, 2.0]), np.array([0.0, 2.0, -1.0, -1.0])
     return (logits * scales + biases).astype(np.float32), targets
 
@@ -56,7 +49,7 @@ def _error(logits: Logits, targets: Ints) -> float:
 @pytest.mark.parametrize("k", [2, 3, 10])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7, 6.0])
 def test_temperature_finds_the_one_that_made_the_logits(k: int, temperature: float) -> None:
-    logits, targets = _honest(4000, k, seed=k)
+    logits, targets = honest_logits(4000, k, seed=k)
     fitted = fit_temperature(logits * np.float32(temperature), targets)
     assert fitted.method == "temperature" and fitted.n == 4000
     assert set(fitted.bias) == {0.0} and len(set(fitted.scale)) == 1 and len(fitted.scale) == k
@@ -65,7 +58,7 @@ def test_temperature_finds_the_one_that_made_the_logits(k: int, temperature: flo
 
 
 def test_temperature_changes_no_answer() -> None:
-    logits, targets = _honest(500, 6, seed=1)
+    logits, targets = honest_logits(500, 6, seed=1)
     logits[:200] = logits[:200].round()  # ties
     for scale in (0.02, 1.0, 30.0):
         shown = logits * np.float32(scale)
@@ -74,7 +67,7 @@ def test_temperature_changes_no_answer() -> None:
 
 
 def test_temperature_at_least_halves_the_error_of_an_overconfident_model() -> None:
-    logits, targets = _honest(4000, 10, seed=2)
+    logits, targets = honest_logits(4000, 10, seed=2)
     shown = logits * np.float32(3)
     fitted = fit_temperature(shown[:2000], targets[:2000])
     before, after = _error(shown[2000:], targets[2000:]), _error(fitted.apply(shown[2000:]), targets[2000:])
@@ -82,7 +75,7 @@ def test_temperature_at_least_halves_the_error_of_an_overconfident_model() -> No
 
 
 def test_a_weight_is_that_many_pictures() -> None:
-    logits, targets = _honest(80, 3, seed=3)
+    logits, targets = honest_logits(80, 3, seed=3)
     copies = np.random.default_rng(3).integers(0, 4, 80)
     weighted = fit_temperature(logits * 2, targets, copies.astype(np.float64))
     repeated = fit_temperature(np.repeat(logits * 2, copies, axis=0), np.repeat(targets, copies))
@@ -119,7 +112,7 @@ def test_vector_beats_temperature_where_classes_differ() -> None:
     temperature = fit_temperature(logits[seen], targets[seen])
     vector = fit_vector(logits[seen], targets[seen])
     assert vector.method == "vector" and vector.n == 2000
-    honest, _ = _honest(4000, 4, seed=4)
+    honest, _ = honest_logits(4000, 4, seed=4)
     best = nll(targets[new], softmax(honest[new]))
     assert best is not None
     assert _loss(temperature, logits[new], targets[new]) > best + 0.1
@@ -142,14 +135,14 @@ def _choose(logits: Logits, targets: Ints, n_folds: int = 5) -> Calibration:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_choice_follows_what_is_wrong(seed: int) -> None:
-    logits, targets = _honest(1500, 4, seed)
+    logits, targets = honest_logits(1500, 4, seed)
     assert _choose(logits, targets).method == "none"
     assert _choose(logits * np.float32(2.5), targets).method == "temperature"
     assert _choose(*_distorted(1500, seed)).method == "vector"
 
 
 def test_chosen_calibration_is_fitted_on_all_pictures_and_tells_its_figures() -> None:
-    logits, targets = _honest(600, 3, seed=7)
+    logits, targets = honest_logits(600, 3, seed=7)
     logits, folds = logits * np.float32(2), np.arange(600) % 4
     targets[:30] = -1
     chosen, expected = choose_calibration(logits, targets, folds), fit_temperature(logits, targets)
@@ -164,7 +157,7 @@ def test_choice_is_never_worse_than_none_outside_the_fit() -> None:
     generator = np.random.default_rng(8)
     for repeat in range(40):
         n, k = int(generator.integers(2, 60)), int(generator.integers(2, 5))
-        logits, targets = _honest(n, k, repeat)
+        logits, targets = honest_logits(n, k, repeat)
         logits = logits * np.float32(generator.uniform(0.5, 3))
         folds = np.arange(n) % 3
         method = choose_calibration(logits, targets, folds).method
@@ -176,7 +169,7 @@ def test_choice_is_never_worse_than_none_outside_the_fit() -> None:
 def test_copies_in_groups_are_no_more_evidence() -> None:
     found = set()
     for seed in range(20):
-        logits, targets = _honest(12, 3, seed)
+        logits, targets = honest_logits(12, 3, seed)
         shown, named = np.repeat(logits * np.float32(1.6), 40, axis=0), np.repeat(targets, 40)
         folds, groups = np.repeat(np.arange(12) % 3, 40), np.repeat(np.arange(12), 40)
         alone = choose_calibration(shown, named, folds)
@@ -196,7 +189,7 @@ METHODS: tuple[Method, ...] = ("none", "temperature", "vector")
 
 @pytest.mark.parametrize("method", METHODS)
 def test_no_picture_is_calibrated_by_its_own_class(method: Method) -> None:
-    logits, targets = _honest(90, 3, seed=10)
+    logits, targets = honest_logits(90, 3, seed=10)
     folds = np.arange(90) % 3
     before = cross_fitted(logits, targets, folds, method)
     changed = np.where(folds == 1, (targets + 1) % 3, targets)
@@ -245,8 +238,8 @@ def test_order_of_rows_and_classes_does_not_show(seed: int) -> None:
 
 
 def _odd_sets() -> dict[str, tuple[Logits, Ints]]:
-    logits, targets = _honest(40, 3, seed=11)
-    two, classes = _honest(30, 2, seed=12)
+    logits, targets = honest_logits(40, 3, seed=11)
+    two, classes = honest_logits(30, 2, seed=12)
     return {
         "one picture": (logits[:1], targets[:1]),
         "two pictures": (logits[:2], targets[:2]),
@@ -277,7 +270,7 @@ def test_odd_sets_give_finite_answers(name: str) -> None:
 
 
 def test_unknown_classes_are_left_out() -> None:
-    logits, targets = _honest(60, 3, seed=13)
+    logits, targets = honest_logits(60, 3, seed=13)
     some = np.where(np.arange(60) < 20, -1, targets)
     assert fit_temperature(logits, some) == fit_temperature(logits[20:], targets[20:])
     assert fit_vector(logits, some) == fit_vector(logits[20:], targets[20:])
@@ -291,7 +284,7 @@ def test_unknown_classes_are_left_out() -> None:
 
 
 def test_nothing_to_fit_on_changes_nothing() -> None:
-    logits, _ = _honest(5, 3, seed=14)
+    logits, _ = honest_logits(5, 3, seed=14)
     unknown = np.full(5, -1)
     for table, targets in ((logits, unknown), (logits[:0], unknown[:0])):
         folds = np.zeros(len(targets), np.int64)
@@ -307,7 +300,7 @@ def test_nothing_to_fit_on_changes_nothing() -> None:
 
 
 def test_all_problems_are_named_at_once() -> None:
-    logits, targets = _honest(6, 3, seed=15)
+    logits, targets = honest_logits(6, 3, seed=15)
     with pytest.raises(EighteenError, match=r"\(6, 1\).*at least 2 classes.*targets have shape \(5,\)"):
         fit_temperature(logits[:, :1], targets[:5])
     logits[0, 0] = np.nan

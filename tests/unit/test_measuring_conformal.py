@@ -13,28 +13,13 @@ from eighteen.core.errors import EighteenError
 from eighteen.core.predictions import softmax
 from eighteen.measuring._set_scores import Method
 from eighteen.measuring.conformal import SetRule, expected_coverage_interval, fit_sets, sets
+from synthetic import honest, tied
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 METHODS: tuple[Method, ...] = ("lac", "aps", "raps")
-
-
-def _honest(n: int, k: int, seed: int, spread: float = 1.5) -> tuple[Floats, Ints, list[str]]:
-    """Probabilities that are the true ones, classes drawn from them, and ids."""
-    generator = np.random.default_rng(seed)
-    table = softmax((generator.normal(size=(n, k)) * spread).astype(np.float32))
-    drawn = (table.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
-    return table, np.minimum(drawn, k - 1).astype(np.int64), [f"{row:05d}.png" for row in range(n)]
-
-
-def _tied(n: int, k: int, seed: int) -> tuple[Floats, Ints]:
-    """Probabilities in twentieths, with equal ones within rows and equal rows."""
-    generator = np.random.default_rng(seed)
-    table = generator.multinomial(20, np.full(k, 1 / k), size=n) / 20
-    drawn = (table.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
-    return table, np.minimum(drawn, k - 1).astype(np.int64)
 
 
 def _some(ids: list[str], rows: npt.NDArray[Any]) -> list[str]:
@@ -75,7 +60,7 @@ def _covered(
     ids=str,
 )
 def test_mean_coverage_of_random_halves_is_beta_binomial(settings: dict[str, Any], coverage: float) -> None:
-    data = _honest(600 if coverage == 0.9 else 900, 8, seed=1)
+    data = honest(600 if coverage == 0.9 else 900, 8, seed=1)
     mean, rule, n_test = _covered(data, coverage, **settings)
     low, high = expected_coverage_interval(rule.n, n_test, coverage, 0.999, repeats=HALVES)
     assert high - low < 0.012  # narrow enough to notice a place that is off by two
@@ -83,7 +68,7 @@ def test_mean_coverage_of_random_halves_is_beta_binomial(settings: dict[str, Any
 
 
 def test_mean_coverage_where_raps_is_tuned() -> None:
-    mean, rule, n_test = _covered(_honest(1100, 8, seed=2), 0.9, method="raps", randomised=True)
+    mean, rule, n_test = _covered(honest(1100, 8, seed=2), 0.9, method="raps", randomised=True)
     assert rule.n == 440 and "chosen on 110 others" in rule.reason
     low, high = expected_coverage_interval(rule.n, n_test, 0.9, 0.999, repeats=HALVES)
     assert low <= mean <= high
@@ -91,7 +76,7 @@ def test_mean_coverage_where_raps_is_tuned() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_sets_that_are_never_empty_cover_about_as_often_as_a_better_model_is_right(method: Method) -> None:
-    table, targets, ids = _honest(600, 5, seed=3, spread=20)
+    table, targets, ids = honest(600, 5, seed=3, spread=20)
     accuracy = float((table.argmax(axis=1) == targets).mean())
     assert accuracy > 0.93
     mean, _, _ = _covered((table, targets, ids), 0.9, method=method, allow_empty=False)
@@ -103,7 +88,7 @@ def test_sets_that_are_never_empty_cover_about_as_often_as_a_better_model_is_rig
 
 
 def test_ties_never_cost_coverage() -> None:
-    table, targets = _tied(600, 6, seed=4)
+    table, targets = tied(600, 6, seed=4)
     ids = [str(row) for row in range(600)]
     for settings in ({"method": "lac"}, {"method": "aps"}, {"method": "aps", "randomised": True}):
         mean, rule, n_test = _covered((table, targets, ids), 0.9, **settings)
@@ -142,7 +127,7 @@ def test_threshold_is_the_score_at_its_place() -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [0, 1, 18])
 def test_too_few_pictures_give_all_classes_and_a_sentence(method: Method, n: int) -> None:
-    table, targets, ids = _honest(30, 4, seed=9)
+    table, targets, ids = honest(30, 4, seed=9)
     rule = fit_sets(table[:n], targets[:n], 0.95, method, ids=ids[:n])
     assert rule.thresholds == (None,) and rule.n == n
     assert "takes 19 or more" in rule.reason and "every set holds all classes" in rule.reason
@@ -153,7 +138,7 @@ def test_too_few_pictures_give_all_classes_and_a_sentence(method: Method, n: int
 
 
 def test_classes_with_too_few_pictures_are_in_every_set() -> None:
-    table, targets, _ = _honest(400, 3, seed=10)
+    table, targets, _ = honest(400, 3, seed=10)
     targets = np.where((targets == 1) & (np.cumsum(targets == 1) > 8), 0, targets)
     targets[targets == 2] = 0
     rule = fit_sets(table, targets, 0.9, by_class=True)
@@ -165,7 +150,7 @@ def test_classes_with_too_few_pictures_are_in_every_set() -> None:
 
 def test_one_class_and_unknown_classes() -> None:
     assert sets(fit_sets(np.ones((30, 1)), np.zeros(30, int), 0.9), np.ones((2, 1))).tolist() == [[True]] * 2
-    table, targets, ids = _honest(80, 3, seed=11)
+    table, targets, ids = honest(80, 3, seed=11)
     some = np.where(np.arange(80) < 30, -1, targets)
     for method, randomised in (("lac", False), ("aps", True), ("raps", True)):
         settings: dict[str, Any] = {"method": method, "randomised": randomised}
@@ -190,7 +175,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("ties", [False, True])
 def test_order_of_rows_and_classes_does_not_show(settings: dict[str, Any], ties: bool) -> None:
-    table, targets = _tied(700, 4, seed=17) if ties else _honest(700, 4, seed=17)[:2]
+    table, targets = tied(700, 4, seed=17) if ties else honest(700, 4, seed=17)[:2]
     ids, generator = [f"{row}.png" for row in range(700)], np.random.default_rng(17)
     rows, order = generator.permutation(700), generator.permutation(4)
     moved, named = table[rows][:, order], np.argsort(order)[targets[rows]]
@@ -209,7 +194,7 @@ def test_order_of_rows_and_classes_does_not_show(settings: dict[str, Any], ties:
 
 
 def test_a_picture_gets_the_same_set_alone_and_by_every_process() -> None:
-    table, targets, ids = _honest(200, 6, seed=18)
+    table, targets, ids = honest(200, 6, seed=18)
     rule = fit_sets(table, targets, 0.9, "aps", ids=ids, randomised=True)
     whole = sets(rule, table, ids)
     alone = np.vstack([sets(rule, table[row : row + 1], [ids[row]]) for row in range(200)])
@@ -220,7 +205,7 @@ def test_a_picture_gets_the_same_set_alone_and_by_every_process() -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_filled_sets_hold_the_empty_ones_and_their_best_class(settings: dict[str, Any]) -> None:
-    table, targets, ids = _honest(700, 5, seed=19, spread=4)
+    table, targets, ids = honest(700, 5, seed=19, spread=4)
     rule = fit_sets(table, targets, 0.7, ids=ids, **settings)
     open_sets, filled = sets(rule, table, ids, allow_empty=True), sets(rule, table, ids)
     empty = ~open_sets.any(axis=1)
@@ -232,7 +217,7 @@ def test_filled_sets_hold_the_empty_ones_and_their_best_class(settings: dict[str
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_a_rule_survives_its_file(settings: dict[str, Any]) -> None:
-    table, targets, ids = _honest(700, 4, seed=20)
+    table, targets, ids = honest(700, 4, seed=20)
     targets[targets == 3] = 0  # a class without pictures has no threshold of its own
     rule = fit_sets(table, targets, 0.9, ids=ids, **settings)
     stored = json.loads(json.dumps(rule.to_json(), allow_nan=False))
@@ -267,7 +252,7 @@ def test_expected_coverage_without_pictures() -> None:
 
 
 def test_all_problems_are_named_at_once() -> None:
-    table, targets, ids = _honest(6, 3, seed=22)
+    table, targets, ids = honest(6, 3, seed=22)
     with pytest.raises(EighteenError, match=r"shape \(5,\), expected \(6,\); the coverage is 1.5, expected"):
         fit_sets(table, targets[:5], 1.5)
     with pytest.raises(EighteenError, match=r"rows of 6 pictures .*row 0, row 1, row 2 and 3 more.*'top'"):
@@ -286,7 +271,7 @@ def test_all_problems_are_named_at_once() -> None:
 
 
 def test_sets_of_other_classes_are_refused() -> None:
-    table, targets, ids = _honest(60, 3, seed=23)
+    table, targets, ids = honest(60, 3, seed=23)
     rule = fit_sets(table, targets, 0.9, "aps", ids=ids, randomised=True)
     with pytest.raises(EighteenError, match=r"shape \(60, 2\), expected \(pictures, 3\).*the model that"):
         sets(rule, table[:, :2], ids)

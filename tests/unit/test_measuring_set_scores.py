@@ -9,29 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from eighteen.core.predictions import softmax
 from eighteen.measuring._set_scores import Method, Score, draws_of, ranks
 from eighteen.measuring.conformal import fit_sets, sets
+from synthetic import honest, tied
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
-
-def _honest(n: int, k: int, seed: int, spread: float = 1.5) -> tuple[Floats, Ints, list[str]]:
-    """Probabilities that are the true ones, classes drawn from them, and ids."""
-    generator = np.random.default_rng(seed)
-    table = softmax((generator.normal(size=(n, k)) * spread).astype(np.float32))
-    drawn = (table.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
-    return table, np.minimum(drawn, k - 1).astype(np.int64), [f"{row:05d}.png" for row in range(n)]
-
-
-def _tied(n: int, k: int, seed: int) -> tuple[Floats, Ints]:
-    """Probabilities in twentieths, with equal ones within rows and equal rows."""
-    generator = np.random.default_rng(seed)
-    table = generator.multinomial(20, np.full(k, 1 / k), size=n) / 20
-    drawn = (table.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
-    return table, np.minimum(drawn, k - 1).astype(np.int64)
 
 
 def _score_by_definition(row: Floats, k: int, u: float, penalty: float, kreg: int) -> float:
@@ -44,7 +28,7 @@ def _score_by_definition(row: Floats, k: int, u: float, penalty: float, kreg: in
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_scores_follow_their_definition(ties: bool) -> None:
-    table = _tied(60, 5, seed=12)[0] if ties else _honest(60, 5, seed=12)[0]
+    table = tied(60, 5, seed=12)[0] if ties else honest(60, 5, seed=12)[0]
     draws = np.random.default_rng(12).random(60)
     np.testing.assert_allclose(Score("lac").of(table, draws), 1 - table, atol=1e-12)
     for penalty, kreg in ((0.0, 0), (0.3, 2)):
@@ -67,7 +51,7 @@ def test_sets_are_those_of_crepes(coverage: float, ties: bool) -> None:
     """The peer turns scores into p-values; the scores are those by definition."""
     base = pytest.importorskip("crepes.base")
     n = 97  # (n + 1) · (1 - coverage) is not whole: the peer counts p = 1 - coverage as inside
-    table, targets = _tied(n + 60, 5, seed=13) if ties else _honest(n + 60, 5, seed=13)[:2]
+    table, targets = tied(n + 60, 5, seed=13) if ties else honest(n + 60, 5, seed=13)[:2]
     ids = [str(row) for row in range(len(table))]
     for penalty, kreg, randomised in ((0.0, 0, False), (0.0, 0, True), (0.2, 1, False), (0.2, 1, True)):
         draws = draws_of(ids, "draw 0") if randomised else np.zeros(len(ids))
@@ -135,7 +119,7 @@ def _sets_of_mapie(
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
 @pytest.mark.parametrize("ties", [False, True])
 def test_lac_sets_are_those_of_mapie(ties: bool, coverage: float) -> None:
-    table, targets = _tied(250, 5, seed=14) if ties else _honest(250, 5, seed=14)[:2]
+    table, targets = tied(250, 5, seed=14) if ties else honest(250, 5, seed=14)[:2]
     targets[:5] = np.arange(5)  # the peer wants to see all classes
     peer = _sets_of_mapie(table[:150], targets[:150], table[150:], coverage, "lac", draws=0, last=True)
     rule = fit_sets(table[:150], targets[:150], coverage)
@@ -148,7 +132,7 @@ def test_lac_sets_are_those_of_mapie(ties: bool, coverage: float) -> None:
 @pytest.mark.parametrize("ties", [False, True])
 def test_aps_sets_are_those_of_mapie(ties: bool, coverage: float) -> None:
     """Ties are equal rows here: among equal classes the peer takes one order, we take all."""
-    table, targets, ids = _honest(250, 5, seed=15)
+    table, targets, ids = honest(250, 5, seed=15)
     if ties:
         generator = np.random.default_rng(15)
         table = generator.permuted(np.tile([0.45, 0.25, 0.15, 0.1, 0.05], (250, 1)), axis=1)
@@ -166,7 +150,7 @@ def test_aps_sets_are_those_of_mapie(ties: bool, coverage: float) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_aps_sets_without_draws_are_those_of_mapie_with_the_last_label() -> None:
-    table, targets, _ = _honest(250, 5, seed=16)
+    table, targets, _ = honest(250, 5, seed=16)
     targets[:5] = np.arange(5)
     given = _GivenDraws(np.ones(150), np.ones(100))
     peer = _sets_of_mapie(table[:150], targets[:150], table[150:], 0.9, "aps", draws=given, last=True)

@@ -18,8 +18,10 @@ from eighteen.reporting.figures import (
     WIDTH,
     interval_figure,
     panel_figure,
+    risk_figure,
     round_steps,
 )
+from eighteen.reporting.trust import RiskRow
 
 
 def points(svg: str) -> list[tuple[float, float]]:
@@ -90,3 +92,23 @@ def test_steps_are_round_and_inside(low: float, high: float) -> None:
     assert all(low - 1e-9 <= step <= high + 1e-9 for step in steps)
     gaps = {round((b - a) / (steps[1] - steps[0]), 6) for a, b in pairwise(steps)}
     assert gaps == {1.0}
+
+
+def test_mistakes_left_follow_their_shares_and_stay_in_the_figure() -> None:
+    rows = (RiskRow(0.25, 0.0, 0.0, 0.9), RiskRow(0.5, 0.1, 0.02, 0.3), RiskRow(1.0, 0.2, 0.1, 0.3))
+    svg = risk_figure(rows)
+    ElementTree.fromstring(svg)
+    band, line = (
+        [(float(x), float(y)) for x, y in (pair.split(",") for pair in text.split())]
+        for text in re.findall(r'points="([^"]*)"', svg)
+    )
+    width = WIDTH - RIGHT - LEFT
+    assert [x for x, _ in line] == pytest.approx([LEFT + width * share for share in (0.25, 0.5, 1)], abs=0.1)
+    assert [y for _, y in line] == sorted((y for _, y in line), reverse=True)
+    assert len(band) == 2 * len(rows)
+    assert all(TOP <= y <= HEIGHT - 30 for _, y in band)
+    assert risk_figure(()) == ""
+
+
+def test_a_model_without_mistakes_has_a_flat_line() -> None:
+    ElementTree.fromstring(risk_figure((RiskRow(1.0, 0.0, 0.0, 0.01),)))

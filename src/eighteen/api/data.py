@@ -15,7 +15,7 @@ from eighteen.core.findings import Finding, by_severity
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
-from eighteen.measuring.resolution import resolution_sentence
+from eighteen.measuring.resolution import crossval_sentence, resolution_sentence
 from eighteen.reading import ReadOptions
 from eighteen.reading import read as read_path
 from eighteen.splitting import split as split_dataset
@@ -130,17 +130,21 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
     return replace(found, findings=by_severity((*found.findings, *more)))
 
 
-def require_open(found: Audit) -> None:
-    """Lets an audit without blocking findings pass.
+def audited(data: PathLike | Dataset, recipe: Recipe, progress: Progress) -> Audit:
+    """The audit that comes before a training: its warnings are told, and what blocks stops it.
 
     Raises:
         GateError: naming each blocking finding and how to accept it.
     """
-    blocking = found.blocking
-    if blocking:
+    found = audit(data, recipe, progress)
+    if blocking := found.blocking:
         lines = "; ".join(f"{finding.message} ({finding.advice})" for finding in blocking)
         names = " ".join(f"--accept {name}" for name in dict.fromkeys(f.check for f in blocking))
         raise GateError(f"training is blocked: {lines}. To train all the same: {names}")
+    for finding in found.findings:
+        if finding.severity == "warning":
+            progress("warning", 0, 0, f"{finding.check}: {finding.message}")
+    return found
 
 
 def _resolution(dataset: Dataset) -> list[Finding]:
@@ -150,9 +154,12 @@ def _resolution(dataset: Dataset) -> list[Finding]:
     if split is None:
         return []
     sentence = resolution_sentence(counts[split])
-    return [
+    found = [
         Finding("resolution", "info", f"{split}: {sentence}", (), "more pictures tell smaller differences")
     ]
+    few = crossval_sentence(counts["train"] + counts["val"], len(dataset.class_names))
+    advice = "eighteen crossval DATA --out STUDY, with the options of train"
+    return [*found, Finding("small_data", "info", few, (), advice)] if few else found
 
 
 def _accepted_nothing(recipe: Recipe, findings: Iterable[Finding]) -> list[Finding]:

@@ -6,12 +6,13 @@ What needs torch is imported where it is used.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audit, pinned, read, require_open, with_corrections
+from eighteen.api.data import PathLike, audited, pinned, read, with_corrections
 from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
@@ -52,11 +53,10 @@ def train(
     recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
     began = time.perf_counter()
-    found = audit(data, recipe, progress)
-    require_open(found)
+    found = audited(data, recipe, progress)
     for finding in found.findings:
-        if finding.severity == "warning":
-            progress("warning", 0, 0, f"{finding.check}: {finding.message}")
+        if finding.check == "small_data":
+            progress("note", 0, 0, f"{finding.message} ({finding.advice})")
     audited_s = time.perf_counter() - began
     plan = planning.plan(recipe, found.dataset)
     for note in plan.notes:
@@ -101,6 +101,9 @@ def evaluate(
     *,
     unknown: PathLike | None = None,
     corrections: PathLike | None = None,
+    recall: Mapping[str, float] = MappingProxyType({}),
+    costs: PathLike | None = None,
+    abstain_cost: float | None = None,
 ) -> Evaluation:
     """Scores a split of a run's data set, or other data, and stores predictions and measures in the run.
 
@@ -111,11 +114,17 @@ def evaluate(
         data: other pictures with labels.
         unknown: a folder of pictures of none of the classes, to measure whether the model notices.
         corrections: decisions about the pictures of `data`.
+        recall: required recall by class: the threshold for it is chosen on validation and measured here.
+        costs: CSV file of what each mistake costs, to measure the cheapest answers.
+        abstain_cost: of giving no answer, with `costs`; None answers every picture.
 
     Raises:
-        DatasetError: the split is empty, labels are unknown to the model, or no unknown picture can be read.
+        DatasetError: the split is empty, labels are unknown to the model, or no unknown picture can be read;
+            a class of `recall` or `costs` is unknown.
     """
     from eighteen.evaluating import evaluate as evaluating
+    from eighteen.evaluating.cost_table import read_costs
+    from eighteen.evaluating.decisions import Wanted, with_decisions
 
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, None):
@@ -125,7 +134,12 @@ def evaluate(
             f"{run.path} keeps the labels that it was trained with; corrections go with other data (--data), "
             f"or into a new training: eighteen train … --corrections {corrections}"
         )
+    if abstain_cost is not None and costs is None:
+        raise DatasetError("a cost of abstaining needs the costs of the answers: give a table of costs too")
     others = [] if unknown is None else _pictures([unknown])
+    table = None if costs is None else read_costs(Path(costs), run.class_names, abstain_cost)
+    wanted = Wanted(recall, table)
+    wanted.check(run, (split or "val") if data is None else "data")
     if data is None:
         result = evaluating.evaluate_split(run, split or "val", progress)
         dataset = run.dataset.subset(result.name)
@@ -136,7 +150,9 @@ def evaluate(
         ):
             progress("warning", 0, 0, warning)
         result = evaluating.evaluate_dataset(run, dataset, "data", progress)
-    return evaluating.with_unknown(run, result, dataset, others, progress) if others else result
+    if others:
+        result = evaluating.with_unknown(run, result, dataset, others, progress)
+    return with_decisions(run, result, wanted) if recall or costs is not None else result
 
 
 def predict(
@@ -178,13 +194,15 @@ def predict(
 
 
 def explain(
-    run: PathLike, sources: Sequence[PathLike], progress: Progress = silent
+    run: PathLike, sources: Sequence[PathLike], progress: Progress = silent, *, occlusion: bool = False
 ) -> tuple[Explanations, Path]:
     """Where the network looked, similar training pictures, and checks of both; writes a page into the run.
 
     Args:
         run: a trained run whose pictures still lie where they lay.
         sources: files, and folders whose pictures are taken.
+        occlusion: also says what covering each part of a picture costs its answer; some 80 forward passes a
+            picture.
 
     Returns:
         The explanations and the path of the page.
@@ -199,7 +217,7 @@ def explain(
     if isinstance(sources, str | Path):
         raise TypeError("explain takes several files or folders; for one, give a list: explain(run, [path])")
     opened = Run.open(run)
-    found = explain_pictures(opened, _pictures(sources), progress)
+    found = explain_pictures(opened, _pictures(sources), progress, with_occlusion=occlusion)
     return found, write_explanations(opened, found)
 
 

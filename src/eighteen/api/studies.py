@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eighteen.api.data import PathLike, audit, pinned, require_open
+from eighteen.api.data import PathLike, audited, pinned
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RecipeError
@@ -44,8 +44,7 @@ def crossval(
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
     require_absent(out)
-    found = audit(data, recipe, progress)
-    require_open(found)
+    found = audited(data, recipe, progress)
     asked = {"recipe": recipe.to_json(), "folds": folds, "repeats": repeats}
     with Study.creating(out, "crossval", asked) as staging:
         staging.save_dataset(found.dataset)
@@ -138,8 +137,7 @@ def compare_recipes(
         raise RecipeError("the two recipes read the data differently; their data sections must be the same")
     require_absent(Path(out))
     first, second = pinned(first), pinned(second)
-    found = audit(data, first, progress)
-    require_open(found)
+    found = audited(data, first, progress)
     asked = {
         "recipes": [first.to_json(), second.to_json()],
         "names": list(names),

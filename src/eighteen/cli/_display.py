@@ -29,6 +29,7 @@ NAMES = {
     "train": "Training",
     "predict": "Scoring",
     "maps": "Looking where it looked",
+    "occlusion": "Covering part after part",
     "checks": "Checking the maps",
 }
 FIRST = ("accuracy", "top5_accuracy", "majority_baseline", "balanced_accuracy", "macro_f1", "auroc")

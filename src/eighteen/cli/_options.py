@@ -29,6 +29,8 @@ Settings = Annotated[
         help="Change a setting, such as training.epochs=30; repeatable.",
     ),
 ]
+Model = Annotated[str | None, typer.Option(help="Network: resnet18, or any timm backbone.")]
+Weights = Annotated[str | None, typer.Option(metavar="FILE|imagenet|none", help="What training starts from.")]
 ImageColumn = Annotated[str | None, typer.Option(help="Column that holds the image path.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column that holds the label.")]
 SplitColumn = Annotated[str | None, typer.Option(help="Column that holds train, val or test.")]

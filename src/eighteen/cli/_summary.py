@@ -21,7 +21,7 @@ def print_summary(
 ) -> None:
     """Measures of some splits (all where none is named), sentences that matter, and where the report lies;
     `more` goes into the JSON object."""
-    from eighteen.reporting.summary import summary
+    from eighteen.reporting.summary import sentences, summary
 
     if as_json:
         show.print_json({**summary(run, seconds, splits), **more})
@@ -39,6 +39,8 @@ def print_summary(
         out.print(details[split]["resolution"], style="dim", markup=False)
         if details[split]["not_better_than_majority"]:
             out.print(details[split]["not_better_than_majority"], style="bold red", markup=False)
+        for sentence in sentences(details[split]):
+            out.print(f"{sentence[:1].upper()}{sentence[1:]}.", style="yellow", markup=False)
     for event in run.info["events"]:
         out.print(event, style="yellow", markup=False)
     out.print(f"\nrun     {run.path}", markup=False)

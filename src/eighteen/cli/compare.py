@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,7 +45,21 @@ def command(
     resume: Annotated[
         Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
     ] = None,
+    model: opt.Model = None,
+    weights: opt.Weights = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for each training, such as 10m: epochs and size are fitted to it."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first training of each recipe.")] = None,
+    image_column: opt.ImageColumn = None,
+    label_column: opt.LabelColumn = None,
+    split_column: opt.SplitColumn = None,
     group_column: opt.GroupColumn = None,
+    splits_from: opt.SplitsFrom = None,
+    resplit: opt.Resplit = False,
+    accept: opt.Accept = None,
+    strict: opt.Strict = False,
     corrections: opt.Corrections = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -57,21 +72,39 @@ def command(
 
     began = time.perf_counter()
     given = paths or []
+    flags = {
+        "model.name": model,
+        "model.weights": weights,
+        "training.budget_minutes": None if budget is None else opt.minutes(budget),
+        "seed": seed,
+    }
+    choices: dict[str, Any] = {
+        "image_column": image_column,
+        "label_column": label_column,
+        "split_column": split_column,
+        "group_column": group_column,
+        "splits_from": splits_from,
+        "resplit": resplit,
+        "accept": accept,
+        "strict": strict,
+        "corrections": corrections,
+    }
+    trains = any((recipe, change, settings, out, *flags.values(), *choices.values())) or seed == 0
     if resume is not None:
-        if given or out is not None or recipe or change or settings:
+        if given or trains:
             raise typer.BadParameter("--resume goes on as the study began; leave out everything else")
         with show.progress_bars() as bars:
             compared, where = api.resume_compare(resume, bars), resume
     elif len(given) == 2:
-        if recipe or change or settings or out is not None or corrections is not None:
+        if trains:
             raise typer.BadParameter(
-                "two runs are compared as they are; recipes and corrections need one DATA"
+                "two runs are compared as they are; options of training go with one DATA"
             )
         compared, where = api.compare(given[0], given[1], split, margin=margin), None
     elif len(given) == 1:
         if out is None:
             raise typer.BadParameter("comparing recipes trains them: name a folder with --out STUDY")
-        names, made = _recipes(recipe or [], settings or [], change or [], group_column, corrections)
+        names, made = _recipes(recipe or [], settings or [], change or [], flags, choices)
         with show.progress_bars() as bars:
             compared = api.compare_recipes(
                 given[0],
@@ -94,18 +127,13 @@ def _recipes(
     named: list[str],
     settings: list[str],
     change: list[str],
-    group_column: str | None,
-    corrections: Path | None,
+    flags: Mapping[str, object],
+    choices: Mapping[str, Any],
 ) -> tuple[tuple[str, str], tuple[Recipe, Recipe]]:
     """Names and values of the two recipes; what is not named is the default one."""
     first, second = [*named, "default", "default"][:2]
     made = [
-        opt.make_recipe(
-            None if name == "default" else name,
-            [*settings, *more],
-            group_column=group_column,
-            corrections=corrections,
-        )
+        opt.make_recipe(None if name == "default" else name, [*settings, *more], flags=flags, **choices)
         for name, more in ((first, []), (second, change))
     ]
     if made[0] == made[1]:

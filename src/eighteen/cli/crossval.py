@@ -24,15 +24,19 @@ def command(
     ] = None,
     recipe: opt.RecipeName = None,
     settings: opt.Settings = None,
-    model: Annotated[str | None, typer.Option(help="Network: resnet18, or any timm backbone.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="FILE|imagenet|none", help="What training starts from.")
+    model: opt.Model = None,
+    weights: opt.Weights = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for each training, such as 10m: epochs and size are fitted to it."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the first repeat.")] = None,
     image_column: opt.ImageColumn = None,
     label_column: opt.LabelColumn = None,
     split_column: opt.SplitColumn = None,
     group_column: opt.GroupColumn = None,
+    splits_from: opt.SplitsFrom = None,
+    resplit: opt.Resplit = False,
     accept: opt.Accept = None,
     strict: opt.Strict = False,
     corrections: opt.Corrections = None,
@@ -55,7 +59,12 @@ def command(
             study = api.resume_crossval(resume, bars)
         else:
             assert data is not None and out is not None
-            flags = {"model.name": model, "model.weights": weights, "seed": seed}
+            flags = {
+                "model.name": model,
+                "model.weights": weights,
+                "training.budget_minutes": None if budget is None else opt.minutes(budget),
+                "seed": seed,
+            }
             chosen = opt.make_recipe(
                 recipe,
                 settings,
@@ -64,6 +73,8 @@ def command(
                 label_column=label_column,
                 split_column=split_column,
                 group_column=group_column,
+                splits_from=splits_from,
+                resplit=resplit,
                 accept=accept,
                 strict=strict,
                 corrections=corrections,

@@ -25,6 +25,23 @@ def command(
         typer.Option(metavar="FOLDER", help="Pictures of none of the classes: does the model notice?"),
     ] = None,
     corrections: opt.Corrections = None,
+    recall: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=0.95",
+            help="From which probability on a class is named so often, chosen on validation; repeatable.",
+        ),
+    ] = None,
+    costs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="What mistakes cost: a row for each true class, a column for each answer.",
+        ),
+    ] = None,
+    abstain_cost: Annotated[
+        float | None, typer.Option(min=0, help="What giving no answer costs, with --costs.")
+    ] = None,
     cost: Annotated[
         bool, typer.Option("--cost", help="Also measure time and memory of an answer on this machine.")
     ] = False,
@@ -37,12 +54,41 @@ def command(
     from eighteen.core.run import Run
 
     began = time.perf_counter()
+    if abstain_cost is not None and costs is None:
+        raise typer.BadParameter("--abstain-cost goes with --costs FILE.csv")
+    required = dict(map(_required, recall or []))
     with show.progress_bars() as bars:
-        result = api.evaluate(run, split, data, bars, unknown=unknown, corrections=corrections)
+        result = api.evaluate(
+            run,
+            split,
+            data,
+            bars,
+            unknown=unknown,
+            corrections=corrections,
+            recall=required,
+            costs=costs,
+            abstain_cost=abstain_cost,
+        )
         api.report(run)
         seconds = time.perf_counter() - began
         measured = api.cost(run, bars) if cost else None
-    more = {} if measured is None else {"cost": measured.to_json()}
+    more = {
+        name: result.details[name] for name in ("operating_points", "mistake_costs") if name in result.details
+    }
+    if measured is not None:
+        more["cost"] = measured.to_json()
     print_summary(Run.open(run), seconds, as_json, (result.name,), more)
     if measured is not None:
         show.console().print(measured.sentence, markup=False)
+
+
+def _required(text: str) -> tuple[str, float]:
+    """Class and recall of "CLASS=0.95"; the class itself may hold "="."""
+    name, _, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not name or not 0 < value <= 1:
+        raise typer.BadParameter(f"--recall '{text}': expected a class and a share, such as CLASS=0.95")
+    return name, value

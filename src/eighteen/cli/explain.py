@@ -15,6 +15,13 @@ def command(
     sources: Annotated[
         list[Path], typer.Argument(metavar="FILES-OR-FOLDERS", help="Pictures, or folders of them.")
     ],
+    occlusion: Annotated[
+        bool,
+        typer.Option(
+            "--occlusion",
+            help="Also cover part after part of each picture: what does that cost its answer? Slow.",
+        ),
+    ] = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Explain answers: maps, similar training pictures, and checks that can fail.
@@ -26,7 +33,7 @@ def command(
     from eighteen.cli import _display as show
 
     with show.progress_bars() as bars:
-        found, page = api.explain(run, sources, bars)
+        found, page = api.explain(run, sources, bars, occlusion=occlusion)
     if as_json:
         show.print_json({**found.to_json(), "page": page.as_posix()})
     out = show.console()

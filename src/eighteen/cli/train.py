@@ -19,10 +19,8 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Run folder to make; never overwritten.")] = None,
     recipe: opt.RecipeName = None,
     settings: opt.Settings = None,
-    model: Annotated[str | None, typer.Option(help="Network: resnet18, or any timm backbone.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="FILE|imagenet|none", help="What training starts from.")
-    ] = None,
+    model: opt.Model = None,
+    weights: opt.Weights = None,
     budget: Annotated[
         str | None, typer.Option(help="Time for training, such as 10m: epochs and size are fitted to it.")
     ] = None,

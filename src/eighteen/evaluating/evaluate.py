@@ -20,6 +20,7 @@ from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 from eighteen.evaluating.ledger import record_opening
+from eighteen.evaluating.shift import name_shift
 from eighteen.evaluating.unknown import measure_unknown
 from eighteen.inference.predictor import Predictor
 from eighteen.measuring.picture_facts import brightness_and_blur
@@ -111,6 +112,9 @@ def evaluate_dataset(
         predictions, reference, facts, name, settings.confidence, settings.resamples
     )
     measures, details = {**measures, **more}, {**details, **more_details}
+    if reference is not None and name != "train":
+        sets = details.get("sets", {})
+        details["shift"] = name_shift(run.dataset, reference, predictions, name, measures, sets)
     run.save_measures(name, measures, details)
     return Evaluation(name, predictions, measures, details)
 
@@ -160,7 +164,7 @@ def with_unknown(
         unknown: pictures of none of the model's classes.
         progress: told how far it is.
     """
-    found = measure_unknown(run, known, unknown, result.name, progress)
+    found = measure_unknown(run, known, result.predictions, unknown, result.name, progress)
     measures = {**result.measures, **found}
     run.save_measures(result.name, measures, result.details)
     return replace(result, measures=measures)

@@ -23,12 +23,9 @@ from eighteen.core.run import Run
 from eighteen.core.study import Study
 from eighteen.evaluating.finishing import finish
 from eighteen.inference.predictor import Predictor
+from eighteen.measuring.resolution import SMALL
 from eighteen.splitting import folds, split
 from eighteen.training import fitting, planning
-
-SMALL = 5_000
-"""Up to this many pictures outside the test split, measuring means cross-validation; with more of them one
-held-out part is precise enough (at 750 pictures, 15 % of 5,000, the standard error of 90 % is 1.1 points)."""
 
 FOLDS = 5
 

@@ -11,32 +11,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import nn
 
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
+from eighteen.core.inputs import InputSpec
 from eighteen.core.measures import Measure
+from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.run import Run
 from eighteen.inference.devices import open_placed
-from eighteen.inference.reading import Item, items_of, read_batches
+from eighteen.inference.reading import Item, read_batches
 from eighteen.inference.scoring import Scorer
 from eighteen.measuring.feature_distance import NeighbourDistance
+from eighteen.measuring.scored import Floats
 from eighteen.measuring.unknown import auroc_unknown, energy
 from eighteen.training.features import FeatureReader, features_of
 
-Floats = npt.NDArray[np.float32]
+BATCH_SIZE = 64
 
 
 def measure_unknown(
-    run: Run, known: Dataset, unknown: Sequence[Path], split: str, progress: Progress
+    run: Run, known: Dataset, scored: Predictions, unknown: Sequence[Path], split: str, progress: Progress
 ) -> dict[str, Measure]:
     """Measures `auroc_unknown` (energy) and `auroc_unknown_distance` (features).
 
     Args:
         run: trained; its training pictures must still lie where they lay.
         known: pictures of the model's classes.
+        scored: what the model says about them, so that only their features are computed, if these are not in
+            the cache.
         unknown: files of anything else.
         split: name of `known`, written into the measures.
         progress: told how far it is.
@@ -48,25 +53,33 @@ def measure_unknown(
     scorer, inputs, limit = Scorer(network, run.inputs, device), run.inputs, run.recipe.data.max_pixels
     reader = FeatureReader(network, inputs, device, limit)
     bank = NeighbourDistance.fit(reader.read(run.dataset.subset("train"), progress)[0])
+    readable = known.with_table(scored.rows.select("id").join(known.table, on="id", how="left"))
+    mine = energy(scored.uncalibrated), bank(reader.read(readable, progress)[0])
+    theirs = _of_unknown(unknown, scorer, network, bank, inputs, limit)
+    if not len(theirs[0]):
+        raise DatasetError(f"none of the {len(unknown)} unknown pictures can be read; name others")
+    groups = scored.rows["group"].to_list()
+    return {
+        name: auroc_unknown(mine[kind], theirs[kind], known_groups=groups, split=split)
+        for kind, name in enumerate(("auroc_unknown", "auroc_unknown_distance"))
+    }
 
-    def scores(items: Sequence[Item]) -> tuple[Floats, Floats, list[int]]:
-        """Energy and distance of those that can be read, and which they are."""
-        energies, distances, places = [], [], []
-        for batch in read_batches(items, inputs, 64, limit):
+
+def _of_unknown(
+    unknown: Sequence[Path],
+    scorer: Scorer,
+    network: nn.Module,
+    bank: NeighbourDistance,
+    inputs: InputSpec,
+    limit: int,
+) -> tuple[Floats, Floats]:
+    """Energy and distance of those that can be read."""
+    energies: list[Floats] = [np.empty(0)]
+    distances: list[Floats] = [np.empty(0)]
+    items: list[Item] = [(path, -1) for path in unknown]
+    with torch.inference_mode():
+        for batch in read_batches(items, inputs, BATCH_SIZE, limit):
             if len(batch.positions):
                 energies.append(energy(scorer(batch.pixels)))
                 distances.append(bank(features_of(network, inputs, batch.pixels)))
-                places += batch.positions.tolist()
-        empty = [np.empty(0)]
-        return np.concatenate(energies or empty), np.concatenate(distances or empty), places
-
-    with torch.inference_mode():
-        mine, theirs = scores(items_of(known)), scores([(path, -1) for path in unknown])
-    if not theirs[2]:
-        raise DatasetError(f"none of the {len(unknown)} unknown pictures can be read; name others")
-    groups = known.table["group"].to_list()
-    known_groups = [groups[place] for place in mine[2]]
-    return {
-        name: auroc_unknown(mine[kind], theirs[kind], known_groups=known_groups, split=split)
-        for kind, name in enumerate(("auroc_unknown", "auroc_unknown_distance"))
-    }
+    return np.concatenate(energies), np.concatenate(distances)

@@ -8,7 +8,7 @@ fail and a test for shortcuts (border, blur, colour).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from eighteen.core.errors import DatasetError
 from eighteen.core.predictions import softmax
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
-from eighteen.explaining._asking import Pixels
+from eighteen.explaining._asking import Classes, Pixels
 from eighteen.explaining.gradcam import explain_maps
 from eighteen.explaining.neighbours import find_neighbours
+from eighteen.explaining.occlusion import occlusion
 from eighteen.explaining.overlay import overlay_png
 from eighteen.explaining.sanity import CheckResult, deletion_check, randomisation_check
 from eighteen.explaining.shortcuts import Shortcuts, find_shortcuts
@@ -35,6 +36,11 @@ from eighteen.training.features import FeatureReader, features_of
 NEIGHBOURS = 5
 CHECKED_PICTURES = 48
 SHORTCUT_PICTURES = 600
+LEAST_TOP = 0.1
+"""Loss of probability that gets the brightest colour of an occlusion map, at the least."""
+
+OCCLUSION_PICTURES = 12
+"""That the check of occlusion maps takes: each costs some 80 forward passes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Explained:
         label, score: the answer and its probability; "" and 0 where the picture could not be read.
         error: why it could not be read; "" otherwise.
         overlay_png: the picture as the network sees it beside the same under its map; empty with an error.
+        occlusion_png: the same with its occlusion map; empty where none was asked for.
         neighbours: id, label and similarity (-1..1) of the nearest training pictures, nearest first.
     """
 
@@ -54,6 +61,7 @@ class Explained:
     score: float
     error: str
     overlay_png: bytes
+    occlusion_png: bytes
     neighbours: tuple[tuple[str, str, float], ...]
 
 
@@ -79,6 +87,7 @@ class Explanations:
                     "score": each.score,
                     "error": each.error,
                     "overlay": overlay_file(number, each),
+                    "occlusion": occlusion_file(number, each),
                     "neighbours": [
                         {"id": name, "label": label, "similarity": similarity}
                         for name, label, similarity in each.neighbours
@@ -96,12 +105,20 @@ def overlay_file(number: int, explained: Explained) -> str:
     return "" if explained.error else f"{number:03d}.png"
 
 
-def explain(run: Run, sources: Sequence[Path], progress: Progress = silent) -> Explanations:
+def occlusion_file(number: int, explained: Explained) -> str:
+    """Name of the picture's occlusion map, numbered from 1; "" where there is none."""
+    return f"{number:03d}-occlusion.png" if explained.occlusion_png else ""
+
+
+def explain(
+    run: Run, sources: Sequence[Path], progress: Progress = silent, *, with_occlusion: bool = False
+) -> Explanations:
     """Explains what a run's model says about pictures.
 
     Args:
         run: trained; its data set must still lie where it lay, for neighbours and checks.
         sources: picture files.
+        with_occlusion: also covers part after part of each picture, and says what that costs its answer.
         progress: told how far it is.
 
     Raises:
@@ -110,14 +127,19 @@ def explain(run: Run, sources: Sequence[Path], progress: Progress = silent) -> E
         EighteenError: the network has no map to explain by.
     """
     network, device, _ = open_placed(run)
-    pictures = _pictures(run, network, device, sources, progress)
+    pictures = _pictures(run, network, device, sources, progress, with_occlusion)
     validation = run.dataset.subset("val")
-    checks, shortcuts = _checked(run, network, device, validation, progress)
+    checks, shortcuts = _checked(run, network, device, validation, progress, with_occlusion)
     return Explanations(pictures, checks, shortcuts)
 
 
 def _pictures(
-    run: Run, network: nn.Module, device: torch.device, sources: Sequence[Path], progress: Progress
+    run: Run,
+    network: nn.Module,
+    device: torch.device,
+    sources: Sequence[Path],
+    progress: Progress,
+    with_occlusion: bool,
 ) -> tuple[Explained, ...]:
     pixels, places, errors = _read(run, [(source, -1) for source in sources])
     if not places:
@@ -128,6 +150,7 @@ def _pictures(
     progress("maps", 0, len(places), "")
     maps = explain_maps(network, run.inputs, pixels, classes)
     progress("maps", len(places), len(places), "")
+    covered = _occluded(forward, pixels, classes, progress) if with_occlusion else [b""] * len(places)
     training = run.dataset.subset("train")
     reader = FeatureReader(network, run.inputs, device, run.recipe.data.max_pixels)
     known, _ = reader.read(training, progress)
@@ -142,6 +165,7 @@ def _pictures(
             score=float(scores[row]),
             error="",
             overlay_png=overlay_png(pixels[row], maps[row]),
+            occlusion_png=covered[row],
             neighbours=tuple((names[index], labels[index], similarity) for index, similarity in around),
         )
 
@@ -149,13 +173,29 @@ def _pictures(
     return tuple(
         explained(row_of[place], source)
         if place in row_of
-        else Explained(str(source), "", 0.0, errors[place], b"", ())
+        else Explained(str(source), "", 0.0, errors[place], b"", b"", ())
         for place, source in enumerate(sources)
     )
 
 
+def _occluded(forward: Forward, pixels: Pixels, classes: Classes, progress: Progress) -> list[bytes]:
+    """Overlays of occlusion maps, in one scale for all, so that a faint map looks faint."""
+    losses = []
+    for row in range(len(pixels)):
+        progress("occlusion", row, len(pixels), "")
+        losses.append(occlusion(forward, pixels[row : row + 1], classes[row : row + 1])[0])
+    progress("occlusion", len(pixels), len(pixels), "")
+    top = max(LEAST_TOP, *(float(loss.max()) for loss in losses))
+    return [overlay_png(picture, loss, top) for picture, loss in zip(pixels, losses, strict=True)]
+
+
 def _checked(
-    run: Run, network: nn.Module, device: torch.device, validation: Dataset, progress: Progress
+    run: Run,
+    network: nn.Module,
+    device: torch.device,
+    validation: Dataset,
+    progress: Progress,
+    with_occlusion: bool,
 ) -> tuple[tuple[CheckResult, ...], Shortcuts | None]:
     sample = _sample(validation, SHORTCUT_PICTURES)
     if not len(sample):
@@ -173,12 +213,18 @@ def _checked(
     deletion = deletion_check(forward, pixels[few], maps, answers, groups=groups[few])
     progress("checks", 1, 3, "")
     randomisation = randomisation_check(network, run.inputs, pixels[few], answers, groups=groups[few])
+    checks = [deletion, randomisation]
+    if with_occlusion:
+        some = slice(0, OCCLUSION_PICTURES)
+        losses = occlusion(forward, pixels[some], answers[some])
+        found = deletion_check(forward, pixels[some], losses, answers[some], groups=groups[some])
+        checks.append(replace(found, name="occlusion_deletion", sentence=f"Occlusion: {found.sentence}"))
     progress("checks", 2, 3, "")
     counts = run.dataset.class_counts("train")
     majority = max(range(len(run.class_names)), key=lambda k: counts[run.class_names[k]])
-    found = find_shortcuts(forward, pixels, targets, majority=majority, groups=groups, split="val")
+    shortcuts = find_shortcuts(forward, pixels, targets, majority=majority, groups=groups, split="val")
     progress("checks", 3, 3, "")
-    return (deletion, randomisation), found
+    return tuple(checks), shortcuts
 
 
 def _read(run: Run, items: Sequence[Item]) -> tuple[Pixels, list[int], dict[int, str]]:

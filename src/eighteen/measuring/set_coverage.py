@@ -154,11 +154,24 @@ def coverage_measures(
     )
 
 
+def covers_too_little(rule: SetRule, found: CoverageMeasures, confidence: float = 0.95) -> bool:
+    """Whether coverage lies below both what chance explains if all pictures come from one place (see
+    `expected_coverage_interval`) and the coverage asked, beyond its own interval.
+
+    Args:
+        rule: that the sets were made by.
+        found: measures of these sets.
+        confidence: of what chance explains, 0 … 1.
+    """
+    coverage = found.coverage
+    if coverage.value is None or coverage.high is None or all(limit is None for limit in rule.thresholds):
+        return False
+    low, _ = expected_coverage_interval(rule.n, coverage.n, rule.coverage, confidence)
+    return coverage.value < low and coverage.high < rule.coverage
+
+
 def coverage_sentence(rule: SetRule, found: CoverageMeasures, confidence: float = 0.95) -> str:
     """What the sets do, and whether that is what the calibration pictures promise, for people.
-
-    Coverage is called too low where it lies below both what chance explains if all pictures come from one
-    place (see `expected_coverage_interval`) and the coverage asked, beyond its own interval.
 
     Args:
         rule: that the sets were made by.
@@ -166,7 +179,7 @@ def coverage_sentence(rule: SetRule, found: CoverageMeasures, confidence: float 
         confidence: of what chance explains, 0 … 1.
     """
     coverage, size, alone = found.coverage, found.size.value, found.singletons.value
-    if coverage.value is None or coverage.high is None or size is None or alone is None:
+    if coverage.value is None or size is None or alone is None:
         return f"sets at {100 * rule.coverage:g} %: no picture of known class to measure them on"
     told = (
         f"sets at {100 * rule.coverage:g} % hold the true class of {100 * coverage.value:.1f} % of "
@@ -177,7 +190,7 @@ def coverage_sentence(rule: SetRule, found: CoverageMeasures, confidence: float 
         return f"{told} ({rule.reason})"
     low, high = expected_coverage_interval(rule.n, coverage.n, rule.coverage, confidence)
     promised = f"{100 * low:.1f} to {100 * high:.1f} % that {rule.n:,} calibration pictures promise"
-    if coverage.value < low and coverage.high < rule.coverage:
+    if covers_too_little(rule, found, confidence):
         return f"{told}. That is less than the {promised}: these pictures are unlike those"
     if coverage.value > high:
         return f"{told}. That is more than the {promised}: no set is empty, or these pictures are easier"

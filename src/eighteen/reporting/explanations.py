@@ -13,18 +13,19 @@ from pathlib import Path
 
 from eighteen.core import store
 from eighteen.core.run import Run
-from eighteen.explaining.explain import Explained, Explanations, overlay_file
+from eighteen.explaining.explain import Explained, Explanations, occlusion_file, overlay_file
 from eighteen.reporting.page import environment
 from eighteen.reporting.thumbnails import Thumbnail, Thumbnails
 
 
 @dataclass(frozen=True)
 class ShownExplanation:
-    """One picture of the page."""
+    """One picture of the page, and the files that go beside it."""
 
     explained: Explained
     overlay_uri: str
-    file: str
+    occlusion_uri: str
+    files: tuple[tuple[str, bytes], ...]
     neighbours: tuple[tuple[Thumbnail, str, float], ...]
 
 
@@ -36,8 +37,8 @@ def write_explanations(run: Run, explanations: Explanations) -> Path:
     thumbnails = Thumbnails.of(run.dataset, run.recipe.data.max_pixels)
     shown = [_shown(each, number, thumbnails) for number, each in enumerate(explanations.pictures, start=1)]
     for each in shown:
-        if each.file:
-            store.write_bytes(folder / each.file, each.explained.overlay_png)
+        for name, content in each.files:
+            store.write_bytes(folder / name, content)
     store.write_json(folder / "explanations.json", explanations.to_json())
     template = environment().get_template("explanations.html.j2")
     page = template.render(name=run.path.resolve().name, shown=shown, explanations=explanations)
@@ -46,12 +47,21 @@ def write_explanations(run: Run, explanations: Explanations) -> Path:
 
 
 def _shown(explained: Explained, number: int, thumbnails: Thumbnails) -> ShownExplanation:
-    uri = base64.b64encode(explained.overlay_png).decode()
+    files = (
+        (overlay_file(number, explained), explained.overlay_png),
+        (occlusion_file(number, explained), explained.occlusion_png),
+    )
     return ShownExplanation(
         explained=explained,
-        overlay_uri="" if explained.error else f"data:image/png;base64,{uri}",
-        file=overlay_file(number, explained),
+        overlay_uri=_uri(explained.overlay_png),
+        occlusion_uri=_uri(explained.occlusion_png),
+        files=tuple((name, content) for name, content in files if content),
         neighbours=tuple(
             (thumbnails.of_image(name), label, similarity) for name, label, similarity in explained.neighbours
         ),
     )
+
+
+def _uri(png: bytes) -> str:
+    """The picture as part of the page; "" where there is none."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else ""

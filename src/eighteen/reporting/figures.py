@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from eighteen.core.measures import Measure
 from eighteen.measuring.calibration import Bin
 from eighteen.reporting.curves import Panel
+from eighteen.reporting.trust import RiskRow
 
 WIDTH, HEIGHT = 360, 208
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 30
@@ -161,6 +162,40 @@ def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:
     return _svg(width, height, label, Markup("").join(parts), "reliability")
 
 
+def risk_figure(rows: Sequence[RiskRow]) -> Markup:
+    """Share of wrong answers against the share of pictures that are answered, the surest first.
+
+    Args:
+        rows: by rising coverage; the band is their interval, cut off where it leaves the figure.
+
+    Returns:
+        An `<svg>` element; "" without rows.
+    """
+    if not rows:
+        return Markup("")
+    top = min(1.0, max(0.02, 1.6 * max(row.risk for row in rows), rows[-1].high))
+    axes = _Axes(0, 1, 0.0, top, percent=True)
+    shares = {step: f"{100 * step:g}\u00a0%" for step in (0.0, 0.25, 0.5, 0.75, 1.0)}
+    labels = Markup('<text class="x" x="{}" y="{}">{}</text>')
+    below = HEIGHT - BOTTOM + 17
+    xs = [_n(axes.x(row.coverage)) for row in rows]
+    upper = [f"{x},{_n(axes.y(min(top, row.high)))}" for x, row in zip(xs, rows, strict=True)]
+    lower = [f"{x},{_n(axes.y(row.low))}" for x, row in zip(xs, rows, strict=True)]
+    line = [f"{x},{_n(axes.y(row.risk))}" for x, row in zip(xs, rows, strict=True)]
+    body = Markup("").join(
+        (
+            axes.grid(),
+            *(labels.format(_n(axes.x(step)), below, text) for step, text in shares.items()),
+            Markup('<polygon class="band" points="{}"/>').format(" ".join((*upper, *reversed(lower)))),
+            Markup('<polyline class="line s1" points="{}"/>').format(" ".join(line)),
+        )
+    )
+    whole = f"{100 * rows[-1].risk:.1f} %"
+    return _svg(
+        WIDTH, HEIGHT, f"Wrong answers by the share that is answered; {whole} with all", body, "panel"
+    )
+
+
 def round_steps(low: float, high: float, wanted: int = 4) -> list[float]:
     """Round numbers within an axis, about `wanted` of them.
 
@@ -180,7 +215,7 @@ def round_steps(low: float, high: float, wanted: int = 4) -> list[float]:
 class _Axes:
     """Where epochs and values lie, and the grid behind them."""
 
-    def __init__(self, first: int, last: int, low: float, high: float, percent: bool) -> None:
+    def __init__(self, first: float, last: float, low: float, high: float, percent: bool) -> None:
         self._first, self._last = first, last
         self._low, self._high = low, high
         self._percent = percent

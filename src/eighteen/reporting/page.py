@@ -18,7 +18,13 @@ from eighteen.measuring.verdicts import points
 from eighteen.reporting import words
 from eighteen.reporting.card import card_text
 from eighteen.reporting.content import Report, collect
-from eighteen.reporting.figures import difference_figure, interval_figure, panel_figure, reliability_figure
+from eighteen.reporting.figures import (
+    difference_figure,
+    interval_figure,
+    panel_figure,
+    reliability_figure,
+    risk_figure,
+)
 
 ROWS_SHOWN = 24
 ROWS_MOST = 200
@@ -71,6 +77,7 @@ def environment() -> Environment:
         pictures=words.pictures,
         range_text=words.range_text,
         reliability_figure=reliability_figure,
+        risk_figure=risk_figure,
         rows_most=ROWS_MOST,
         rows_shown=ROWS_SHOWN,
         split_names=words.SPLIT_NAMES,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from eighteen.core.measures import Measure
 from eighteen.core.run import Run
+from eighteen.reporting.decisions import Decisions, decisions
 from eighteen.reporting.trust import Trust, trust
 from eighteen.reporting.words import (
     MEASURE_NAMES,
@@ -72,7 +73,8 @@ class Result:
         matrix: `[K][K]` counts, rows are given classes; () for more than `LARGEST_MATRIX` classes.
         confusions: the most frequent ones.
         resolution: what so many pictures can tell apart.
-        trust: calibration, prediction sets and weak slices.
+        trust: calibration, prediction sets, abstaining and weak slices.
+        decisions: thresholds and costs that were asked for.
         not_better: says that the model is no better than a constant answer; "" where it is.
     """
 
@@ -91,6 +93,7 @@ class Result:
     confusions: tuple[Confusion, ...]
     resolution: str
     trust: Trust
+    decisions: Decisions
     not_better: str
 
     @property
@@ -160,14 +163,15 @@ def _result(split: str, measures: Mapping[str, Measure], details: Mapping[str, A
         confusions=_confusions(matrix, names),
         resolution=details.get("resolution", ""),
         trust=trust(details, run.calibration.reason),
+        decisions=decisions(details),
         not_better=details.get("not_better_than_majority", ""),
     )
 
 
 def in_order(measures: Mapping[str, Measure]) -> tuple[tuple[str, Measure], ...]:
-    """Measures as people read them, those without a place last."""
+    """Measures as people read them, those without a place last, and none of a single class."""
     names = [name for name in MEASURE_NAMES if name in measures]
-    names += [name for name in measures if name not in MEASURE_NAMES]
+    names += [name for name in measures if name not in MEASURE_NAMES and ":" not in name]
     return tuple((name, measures[name]) for name in names)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from eighteen.core.run import Run
+from eighteen.reporting.decisions import decisions
 
 
 def summary(run: Run, seconds: float, splits: Sequence[str] = ()) -> dict[str, Any]:
@@ -34,6 +35,16 @@ def summary(run: Run, seconds: float, splits: Sequence[str] = ()) -> dict[str, A
         "images_per_second": _images_per_second(run, seconds, evaluated if splits else {}),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
+
+
+def sentences(details: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a terminal says about a split beside its measures: decisions that were asked for, and a shift.
+
+    Args:
+        details: of the split.
+    """
+    shift = details.get("shift", {}).get("sentence", "")
+    return (*decisions(details).sentences, *([shift] if shift else ()))
 
 
 def _images_per_second(run: Run, seconds: float, evaluated: Mapping[str, Mapping[str, int]]) -> float | None:

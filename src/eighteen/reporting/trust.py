@@ -1,4 +1,5 @@
-"""How far a model's answers on one split can be trusted: calibration, sets and weak slices, to be shown.
+"""How far a model's answers on one split can be trusted: calibration, sets, abstaining and weak slices, to be
+shown.
 
 In come the stored details of a split, out goes a `Trust`; runs that were measured before these existed give
 an empty one.
@@ -30,6 +31,16 @@ class SliceRow:
 
 
 @dataclass(frozen=True)
+class RiskRow:
+    """What is wrong, `risk` with its interval, where only a share `coverage` of the pictures is answered."""
+
+    coverage: float
+    risk: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Trust:
     """What a report says about trust in one split.
 
@@ -37,6 +48,10 @@ class Trust:
         calibration: how the model was calibrated, in a sentence.
         before, after: reliability diagrams of the network's own and of the shipped probabilities.
         sets: sentences on prediction sets, one a level.
+        shift: how these pictures differ from validation; "" where nothing is to be named.
+        covers_too_little: whether prediction sets hold less than they promise.
+        risks: the risk-coverage curve, by rising coverage.
+        risk_sentence: what it says.
         slices: the worst ones, worst first.
         slices_sentence: how many were looked at, and how many are worse.
     """
@@ -45,6 +60,10 @@ class Trust:
     before: tuple[Bin, ...]
     after: tuple[Bin, ...]
     sets: tuple[str, ...]
+    shift: str
+    covers_too_little: bool
+    risks: tuple[RiskRow, ...]
+    risk_sentence: str
     slices: tuple[SliceRow, ...]
     slices_sentence: str
 
@@ -53,11 +72,18 @@ def trust(details: Mapping[str, Any], calibration: str) -> Trust:
     """Reads the details of a split."""
     diagrams = details.get("calibration", {})
     rows = details.get("slices", [])
+    curve = details.get("risk_coverage", {})
     return Trust(
         calibration=calibration,
         before=_bins(diagrams.get("before", {})),
         after=_bins(diagrams.get("after", {})),
         sets=tuple(row["sentence"] for row in details.get("sets", {}).values()),
+        shift=details.get("shift", {}).get("sentence", ""),
+        covers_too_little=bool(details.get("shift", {}).get("too_low")),
+        risks=tuple(
+            RiskRow(row["coverage"], row["risk"], row["low"], row["high"]) for row in curve.get("points", ())
+        ),
+        risk_sentence=curve.get("sentence", ""),
         slices=tuple(_slice(row) for row in rows[:SLICES]),
         slices_sentence=_sentence(rows, details.get("slices_looked_at", 0)),
     )

@@ -23,6 +23,13 @@ MEASURE_NAMES = {
     "set_size_90": ("Set size at 90 %", "classes in such a set, on average; 1 is best"),
     "coverage_95": ("Coverage at 95 %", "how often sets that were asked for 95 % hold the right class"),
     "set_size_95": ("Set size at 95 %", "classes in such a set, on average; 1 is best"),
+    "aurc": (
+        "Mistakes left when abstaining",
+        "mean over all shares answered, the surest first; 0 is perfect",
+    ),
+    "excess_aurc": ("Of these, by a wrong order", "what a perfect order of the same answers would not leave"),
+    "mean_cost": ("Cost of the cheapest answers", "mean a picture, by the costs that were given"),
+    "mean_cost_most_probable": ("Cost of the most probable answers", "the same without minding costs"),
     "auroc_unknown": (
         "Noticing unknown things",
         "AUROC by energy: pictures of none of the classes against these",

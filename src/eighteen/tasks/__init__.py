@@ -76,7 +76,8 @@ class Task(Protocol):
         confidence: float,
         resamples: int,
     ) -> tuple[dict[str, Measure], dict[str, Any]]:
-        """What else can be said about how far to trust it: calibration, prediction sets, slices.
+        """What else can be said about how far to trust it: calibration, prediction sets, abstaining,
+        slices.
 
         Args:
             predictions: of the pictures in question.

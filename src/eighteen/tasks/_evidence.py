@@ -1,4 +1,4 @@
-"""How far a classifier's answers can be trusted: calibration, prediction sets, and where it is worse.
+"""How far a classifier's answers can be trusted: calibration, prediction sets, abstaining, slices.
 
 In come predictions and facts about the pictures; out come further measures, and details for the report.
 """
@@ -6,7 +6,6 @@ In come predictions and facts about the pictures; out come further measures, and
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -16,15 +15,24 @@ import polars as pl
 from eighteen.core.calibration import Calibration
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
+from eighteen.measuring.abstaining import RiskCoverage, risk_coverage
 from eighteen.measuring.auroc import Flags
 from eighteen.measuring.calibration import debiased_ece, reliability
-from eighteen.measuring.conformal import fit_sets, sets
+from eighteen.measuring.conformal import SetRule, fit_sets, sets
 from eighteen.measuring.measure import measure
-from eighteen.measuring.set_coverage import CoverageMeasures, coverage_measures, coverage_sentence
+from eighteen.measuring.set_coverage import (
+    CoverageMeasures,
+    coverage_measures,
+    coverage_sentence,
+    covers_too_little,
+)
 from eighteen.measuring.slices import find_slices, skipped_columns
 
 COVERAGES = (0.9, 0.95)
 PARTS = 5
+ANSWERED = 0.8
+"""Share of the pictures that the sentence on abstaining speaks of."""
+
 SHOWN_SLICES = 12
 
 
@@ -43,6 +51,38 @@ def calibration_evidence(
         for name, which in (("before", before), ("after", predictions))
     }
     return measures, {"calibration": diagrams}
+
+
+def abstaining_evidence(
+    predictions: Predictions, split: str, confidence: float
+) -> tuple[dict[str, Measure], dict[str, Any]]:
+    """How many mistakes are left if only the surest answers are given: the risk-coverage curve, its area."""
+    groups = predictions.rows["group"].to_list()
+    curve = risk_coverage(predictions.targets, predictions.probabilities, groups, confidence, split)
+    points = [
+        {
+            "coverage": point.coverage,
+            "confidence": point.confidence,
+            "risk": point.risk.value,
+            "low": point.risk.low,
+            "high": point.risk.high,
+        }
+        for point in curve.points
+    ]
+    details = {"risk_coverage": {"points": points, "sentence": _risk_sentence(curve)}}
+    return {"aurc": curve.aurc, "excess_aurc": curve.excess_aurc}, details
+
+
+def _risk_sentence(curve: RiskCoverage) -> str:
+    if not curve.points:
+        return ""
+    near = min(curve.points, key=lambda point: abs(point.coverage - ANSWERED))
+    low, high, whole = near.risk.low or 0.0, near.risk.high or 0.0, curve.points[-1].risk.value or 0.0
+    return (
+        f"answering only the surest {100 * near.coverage:.0f} % of the pictures (a probability of "
+        f"{near.confidence:.2f} or more) leaves {100 * (near.risk.value or 0):.1f} % "
+        f"[{100 * low:.1f}, {100 * high:.1f}] of these answers wrong, instead of {100 * whole:.1f} %"
+    )
 
 
 def slice_evidence(
@@ -68,22 +108,25 @@ def set_evidence(
     details: dict[str, Any] = {}
     groups = predictions.rows["group"].to_list()
     for level in COVERAGES:
-        inside, sentence_of = _sets(predictions, reference, level)
+        inside, rule = _sets(predictions, reference, level)
         found = coverage_measures(
             inside, predictions.targets, predictions.class_names, groups, confidence, split
         )
         percent = round(100 * level)
         measures[f"coverage_{percent}"], measures[f"set_size_{percent}"] = found.coverage, found.size
-        details[str(percent)] = {**found.to_json(), "sentence": sentence_of(found)}
+        told = _cross_fitted_sentence(level, found) if rule is None else coverage_sentence(rule, found)
+        too_low = rule is not None and covers_too_little(rule, found)
+        details[str(percent)] = {**found.to_json(), "sentence": told, "too_low": too_low}
     return measures, {"sets": details}
 
 
 def _sets(
     predictions: Predictions, reference: Predictions | None, level: float
-) -> tuple[Flags, Callable[[CoverageMeasures], str]]:
+) -> tuple[Flags, SetRule | None]:
+    """The sets, and the rule that they were made by; None where they are cross-fitted."""
     if reference is not None:
         rule = fit_sets(reference.probabilities, reference.targets, level)
-        return sets(rule, predictions.probabilities), lambda found: coverage_sentence(rule, found)
+        return sets(rule, predictions.probabilities), rule
     units = predictions.rows.select(pl.when(pl.col("group") == "").then("id").otherwise("group")).to_series()
     part = np.array([zlib.crc32(name.encode()) % PARTS for name in units], np.int64)
     inside = np.zeros(predictions.logits.shape, np.bool_)
@@ -92,7 +135,7 @@ def _sets(
         if held.any():
             rule = fit_sets(predictions.probabilities[~held], predictions.targets[~held], level)
             inside[held] = sets(rule, predictions.probabilities[held])
-    return inside, lambda found: _cross_fitted_sentence(level, found)
+    return inside, None
 
 
 def _cross_fitted_sentence(level: float, found: CoverageMeasures) -> str:

@@ -24,7 +24,12 @@ from eighteen.measuring.calibration import fit_temperature
 from eighteen.measuring.classes import ClassMeasures, confusion, per_class
 from eighteen.measuring.measure import measure
 from eighteen.measuring.resolution import resolution_sentence
-from eighteen.tasks._evidence import calibration_evidence, set_evidence, slice_evidence
+from eighteen.tasks._evidence import (
+    abstaining_evidence,
+    calibration_evidence,
+    set_evidence,
+    slice_evidence,
+)
 from eighteen.tasks._soft_targets import cross_entropy
 
 
@@ -128,8 +133,9 @@ class Classification:
     ) -> tuple[dict[str, Measure], dict[str, Any]]:
         measures, details = calibration_evidence(predictions, split, confidence, resamples)
         sets, set_details = set_evidence(predictions, reference, split, confidence)
+        abstaining, curve = abstaining_evidence(predictions, split, confidence)
         slices = slice_evidence(predictions, facts, split, confidence)
-        return {**measures, **sets}, {**details, **set_details, **slices}
+        return {**measures, **sets, **abstaining}, {**details, **set_details, **curve, **slices}
 
 
 def _row(found: ClassMeasures) -> dict[str, Any]:
