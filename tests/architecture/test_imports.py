@@ -14,6 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"core"},
+    {"matching"},
     {"reading", "auditing", "splitting", "measuring"},
     {"augmenting", "models"},
     {"tasks"},
@@ -29,7 +30,17 @@ LEVELS: list[set[str]] = [
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
-WITHOUT_TORCH = {"core", "reading", "auditing", "splitting", "measuring", "formats", "serving", "cli"}
+WITHOUT_TORCH = {
+    "core",
+    "matching",
+    "reading",
+    "auditing",
+    "splitting",
+    "measuring",
+    "formats",
+    "serving",
+    "cli",
+}
 
 
 def part_of(path: Path) -> str:
