@@ -18,7 +18,7 @@ import polars as pl
 from eighteen.auditing._corrected import with_test_origin
 from eighteen.auditing.conflicts import contradictions
 from eighteen.auditing.repair import repair, without_contradictions, without_shared_copies
-from eighteen.auditing.scan import scan
+from eighteen.auditing.scan import scan, without_looks
 from eighteen.core import plugins
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
@@ -100,6 +100,7 @@ def audit(
         max_pixels=max_pixels,
         max_skipped_fraction=max_skipped_fraction,
         workers=workers,
+        looks=True,
         progress=progress,
     )
     findings = _limited(_run("scanned", scanned), len(dataset), max_skipped_fraction)
@@ -118,7 +119,7 @@ def audit(
     final, changed = with_test_origin(_without_lost_classes(repaired, accepted), finished, max_pixels)
     findings += changed
     judged = [_judged(finding, accepted, strict) for finding in _merged(repaired.notes, findings)]
-    return Audit(final, by_severity(judged), contradictions(scanned))
+    return Audit(without_looks(final), by_severity(judged), contradictions(scanned))
 
 
 def checks() -> list[ModuleType]:

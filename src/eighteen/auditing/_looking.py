@@ -20,9 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from eighteen.auditing._facts import blur_of
 from eighteen.core.errors import DatasetError, UnreadableImage
 from eighteen.core.idx import open_idx
-from eighteen.core.pixels import decode
+from eighteen.core.pixels import Picture, decode, to_uint8
+from eighteen.matching import sketch
 
 LARGE_PIXELS = 16_000_000
 """Pictures with more pixels are decoded one at a time (a phone's 12 megapixels still go side by side)."""
@@ -38,6 +40,7 @@ class Record(NamedTuple):
 
     `sha256` is the hash of the file's bytes, or of the pixels where a file holds several pictures;
     `pixels_sha256` always that of the decoded upright pixels. `blank` means that all pixels are equal.
+    `sketch` and `blur` are what plain facts and near copies are found from.
     """
 
     sha256: str = ""
@@ -49,6 +52,8 @@ class Record(NamedTuple):
     frames: int = 0
     notes: tuple[str, ...] = ()
     blank: bool = False
+    sketch: bytes = b""
+    blur: float = 1.0
     reason: str = ""
 
 
@@ -126,7 +131,7 @@ def _look_sharing(path: Path, index: int, max_pixels: int, lanes: _Lanes) -> Rec
 def _record(path: Path, index: int, max_pixels: int) -> Record:
     picture = decode(path, index, max_pixels)
     height, width = picture.pixels.shape[:2]
-    pixels_sha256 = pixel_hash(picture.pixels)
+    pixels_sha256, shown = pixel_hash(picture.pixels), to_uint8(picture)
     return Record(
         sha256=_file_hash(path) if index < 0 else pixels_sha256,
         pixels_sha256=pixels_sha256,
@@ -137,6 +142,8 @@ def _record(path: Path, index: int, max_pixels: int) -> Record:
         frames=picture.frames if index < 0 else 1,
         notes=tuple(picture.notes),
         blank=_is_blank(picture.pixels),
+        sketch=sketch(shown),
+        blur=blur_of(shown),
     )
 
 
@@ -154,7 +161,9 @@ def _look_in_container(path: Path, index: int, max_pixels: int, lanes: _Lanes) -
     height, width, channels = pixels.shape
     digest = pixel_hash(pixels)
     mode = _IDX_MODES[channels]
-    return Record(digest, digest, width, height, mode, "IDX", 1, (), _is_blank(pixels))
+    shown = to_uint8(Picture(pixels, mode, "IDX", 1, ()))
+    blank, looks = _is_blank(pixels), (sketch(shown), blur_of(shown))
+    return Record(digest, digest, width, height, mode, "IDX", 1, (), blank, *looks)
 
 
 def _plain(values: npt.NDArray[Any], index: int, max_pixels: int) -> bool:

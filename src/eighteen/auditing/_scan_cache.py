@@ -18,7 +18,7 @@ from eighteen.core.errors import RunError
 from eighteen.core.findings import Finding
 from eighteen.core.places import cache_folder
 
-DECODER = "1"
+DECODER = "2"
 """Goes up whenever the decoder or a record changes its meaning; older records are then ignored."""
 
 KEY = ("path", "index", "size_bytes", "mtime_ns")
@@ -37,6 +37,9 @@ SCHEMA: dict[str, pl.DataType] = {
     "frames": pl.Int64(),
     "notes": pl.List(pl.String()),
     "blank": pl.Boolean(),
+    "sketch": pl.Binary(),
+    "blur": pl.Float32(),
+    "facts": pl.List(pl.Float32()),
     "reason": pl.String(),
 }
 

@@ -16,13 +16,22 @@ from collections.abc import Sequence
 import polars as pl
 
 from eighteen.auditing import _scan_cache
+from eighteen.auditing._facts import facts_of
 from eighteen.auditing._looking import Record, look_at_all
 from eighteen.auditing._scan_notes import classes_without_images, remarks, unreadable
 from eighteen.core.dataset import Dataset
 from eighteen.core.pixels import MAX_PIXELS
 from eighteen.core.progress import Progress, silent
+from eighteen.matching import Sketches
 
 _FILLED = ("sha256", "width", "height", "mode", "pixels_sha256")
+
+LOOKS = ("size_bytes", "mtime_ns", "format", "sketch", "facts")
+"""What the checks of an audit read besides; as columns `scan.NAME`, which no run keeps."""
+
+_LOOK = "scan."
+
+_FACTS_AT_ONCE = 4096
 
 
 def scan(
@@ -31,6 +40,7 @@ def scan(
     max_pixels: int = MAX_PIXELS,
     max_skipped_fraction: float = 0.5,
     workers: int | None = None,
+    looks: bool = False,
     progress: Progress = silent,
 ) -> Dataset:
     """Looks at every picture.
@@ -40,6 +50,7 @@ def scan(
         max_pixels: pixels; larger pictures are left out unread.
         max_skipped_fraction: share of unreadable pictures (0..1) above which their finding is blocking.
         workers: threads; None takes one a core.
+        looks: gives the columns of `LOOKS` as well; `without_looks` takes them away again.
         progress: told of the stage "scan", in pictures.
 
     Returns:
@@ -51,7 +62,8 @@ def scan(
     records = _look_at_new(dataset, known, max_pixels, workers, progress)
     if known["sha256"].null_count():
         notes += _scan_cache.save(dataset.root, records.select(list(_scan_cache.SCHEMA)), earlier)
-    full = dataset.with_columns(**{name: records[name].to_list() for name in _FILLED})
+    more = [pl.col(name).alias(f"{_LOOK}{name}") for name in LOOKS] if looks else []
+    full = dataset.with_table(dataset.table.with_columns(records.select(*_FILLED, *more)))
     bad = records.filter(pl.col("reason") != "")
     kept = full.without(dict(bad.select("id", "reason").iter_rows()))
     return kept.with_notes(
@@ -62,6 +74,12 @@ def scan(
             *remarks(records.filter(pl.col("reason") == "")),
         ]
     )
+
+
+def without_looks(dataset: Dataset) -> Dataset:
+    """Without the columns that only checks read."""
+    gone = [name for name in dataset.table.columns if name.startswith(_LOOK)]
+    return dataset.with_table(dataset.table.drop(gone))
 
 
 def _look_up(dataset: Dataset, earlier: pl.DataFrame) -> pl.DataFrame:
@@ -110,4 +128,14 @@ def _as_table(rows: pl.DataFrame, records: Sequence[Record]) -> pl.DataFrame:
         pl.Series(name, [getattr(record, name) for record in records], _scan_cache.SCHEMA[name])
         for name in Record._fields
     ]
-    return rows.with_columns(columns)
+    parts = list(rows.with_columns(columns).iter_slices(_FACTS_AT_ONCE)) or [rows.with_columns(columns)]
+    return pl.concat([_with_facts(part) for part in parts]).select("id", *_scan_cache.SCHEMA)
+
+
+def _with_facts(rows: pl.DataFrame) -> pl.DataFrame:
+    """With the column `facts`, computed for all readable rows at once."""
+    looked = rows.filter(pl.col("sketch").bin.size() > 0)
+    sides = [looked[name].to_numpy() for name in ("blur", "width", "height")]
+    facts = facts_of(Sketches.unpack(looked["sketch"].to_list()), *sides)
+    column = pl.Series("facts", facts.tolist(), _scan_cache.SCHEMA["facts"])
+    return rows.join(looked.select("id", column), on="id", how="left", maintain_order="left")
