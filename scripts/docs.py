@@ -110,7 +110,7 @@ def values_of(schema: Mapping[str, Any]) -> str:
     kind = schema["type"]
     if kind == "array":
         return list_of(schema)
-    words = {"boolean": "`true`, `false`", "null": "`none`", "string": "text"}
+    words = {"boolean": "`true`, `false`", "null": "`none`", "string": "text", "object": "table"}
     return words.get(kind, kind) + limits_of(schema)
 
 

@@ -20,7 +20,7 @@ from eighteen.core.progress import silent
 from eighteen.formats import native
 from eighteen.inference.scoring import Scorer
 from eighteen.tasks import make
-from eighteen.training import fitting, planning
+from eighteen.training import batches, fitting, planning
 from eighteen.training.resolve import input_spec
 from eighteen.training.schedule import rate_factor
 from eighteen.training.selection import is_better
@@ -124,6 +124,15 @@ def mixed_batch(bench: Bench, changes: Mapping[str, Any]) -> Any:
     """The first training batch, its pictures and its targets; both must change."""
     first = next(iter(batches_of(bench, changes).epoch(0)))
     return Both(first.images.numpy().tobytes(), first.targets.numpy().tobytes())
+
+
+def shown_classes(bench: Bench, changes: Mapping[str, Any]) -> list[int]:
+    """How often an epoch shows each of two classes, 30 and 10 pictures."""
+    targets = torch.tensor([0] * 30 + [1] * 10)
+    ids = [f"{number}.png" for number in range(40)]
+    sampling = bench.recipe(**changes).training.sampling
+    made = batches.TrainBatches(None, targets, ids, None, 8, 0, 0, sampling=sampling)  # type: ignore[arg-type]
+    return torch.bincount(targets[torch.from_numpy(made.order(0))]).tolist()
 
 
 def graph(bench: Bench, changes: Mapping[str, Any]) -> Any:
@@ -386,6 +395,11 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "model.blocks": (graph, PAGE, [1, 2, 1, 1]),
     "model.shortcut": (graph, PAGE, False),
     "model.dropout": (graph, {}, 0.5),
+    "model.drop_path": (graph, PAGE, 0.5),
+    "model.width": (graph, PAGE, 0.5),
+    "loss.name": (loss_value, {}, "focal"),
+    "loss.focal_gamma": (loss_value, {"loss.name": "focal"}, 1.0),
+    "loss.robust_q": (loss_value, {"loss.name": "generalised"}, 0.3),
     "loss.label_smoothing": (loss_value, {}, 0.3),
     "loss.class_weights": (loss_value, {}, "balanced"),
     "optimizer.name": (weights, PLAIN_SGD, "adamw"),
@@ -393,15 +407,19 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "optimizer.momentum": (weights, PLAIN_SGD, 0.5),
     "optimizer.layer_decay": (weights, PLAIN_SGD, 0.5),
     "optimizer.weight_decay": (weights, PLAIN_SGD, 0.5),
+    "optimizer.sam_rho": (weights, PLAIN_SGD, 0.5),
     "schedule.name": (rates, {}, "cosine"),
     "schedule.warmup_fraction": (rates, {}, 0.6),
     "schedule.final_fraction": (rates, {}, 0.5),
     "training.epochs": (epochs, {}, 3),
     "training.batch_size": (steps, {}, 12),
+    "training.sampling": (shown_classes, {}, "balanced"),
     "training.head_first": (weights, PLAIN_SGD, True),
     "training.keep_head": (weights, {**RUINED, "training.keep_head": False}, True),
     "training.progressive_from": (batch, {"training.progressive_from": 1.0, "training.epochs": 4}, 0.5),
     "training.freeze_norms": (weights, PLAIN_SGD, True),
+    "training.freeze_until": (weights, PLAIN_SGD, {"layer1": 1}),
+    "training.swa_from": (weights, PLAIN_SGD, 0.5),
     "training.ema_decay": (weights, {"training.ema_decay": 0.0}, 0.9),
     "training.precision": (autocast, {}, "bf16"),
     "training.channels_last": (layout, {}, True),

@@ -45,6 +45,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.workers": 2,
         "augment.erasing": 0.5,
     },
+    "sampling, focal loss": {
+        "training.sampling": "balanced",
+        "loss.name": "focal",
+        "loss.class_weights": "balanced",
+        "augment.mixup_alpha": 0.4,
+    },
+    "mean of epochs, sharpness, dropped paths": {
+        "training.swa_from": 0.4,
+        "optimizer.sam_rho": 0.05,
+        "model.drop_path": 0.3,
+    },
+    "unfreezing": {"training.freeze_until": {"layer1": 2, "conv1": 1}, "optimizer.name": "momentum"},
 }
 EPOCHS, STEPS = 3, 3
 """24 pictures in batches of 8."""

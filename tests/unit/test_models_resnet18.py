@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from eighteen.core.errors import EighteenError
 from eighteen.models.counting import count_macs, count_parameters
-from eighteen.models.resnet18 import ResNet18
+from eighteen.models.family import build
+from eighteen.models.resnet18 import BasicBlock, ResNet18
 
 
 def _randomise_norms(model: nn.Module) -> None:
@@ -185,3 +186,53 @@ def test_all_wrong_options_are_named_at_once() -> None:
         ResNet18(0, in_channels=0, blocks=(2, 2, 0, 2), stem="tiny", dropout=1.0, width=0)  # type: ignore[arg-type]
     for said in ("num_classes=0", "in_channels=0", "blocks=(2, 2, 0, 2)", "'tiny'", "dropout=1.0", "width=0"):
         assert said in str(caught.value)
+
+
+# Stochastic depth and width
+
+
+def test_blocks_drop_in_equal_steps() -> None:
+    network = ResNet18(drop_path=0.35, blocks=(3, 1, 3, 1))
+    rates = [module.drop_path for module in network.modules() if isinstance(module, BasicBlock)]
+    assert rates == pytest.approx([0.05 * number for number in range(8)])
+
+
+def test_a_dropped_block_adds_nothing_and_the_others_more() -> None:
+    torch.manual_seed(0)
+    block = BasicBlock(4, 4, 1, True).train()
+    block.relu = nn.Identity()  # type: ignore[assignment]
+    pictures = torch.randn(4000, 4, 2, 2)
+    block.drop_path = 0.0
+    added = block(pictures) - pictures
+    block.drop_path = 0.25
+    dropped = block(pictures) - pictures
+    is_dropped = (dropped.abs().amax((1, 2, 3)) < 1e-6).float()
+    assert float(is_dropped.mean()) == pytest.approx(0.25, abs=0.03)
+    kept = is_dropped == 0
+    torch.testing.assert_close(dropped[kept], added[kept] / 0.75, rtol=1e-4, atol=1e-4)
+
+
+def test_answers_drop_nothing() -> None:
+    torch.manual_seed(0)
+    network = ResNet18(2, drop_path=0.9, stem="small").eval()
+    plain = ResNet18(2, stem="small").eval()
+    plain.load_state_dict(network.state_dict())
+    picture = torch.randn(2, 3, 16, 16)
+    assert torch.equal(network(picture), plain(picture))
+
+
+def test_half_the_width_is_a_quarter_of_the_parameters() -> None:
+    half, full = (
+        sum(value.numel() for value in build("resnet18", num_classes=10, width=width).parameters())
+        for width in (0.5, 1.0)
+    )
+    assert half / full == pytest.approx(0.25, abs=0.01)
+
+
+def test_paths_are_dropped_only_where_they_can_be() -> None:
+    with pytest.raises(EighteenError, match="drop_path without shortcuts"):
+        ResNet18(drop_path=0.1, shortcut=False)
+    with pytest.raises(EighteenError, match="vgg11 cannot drop paths"):
+        build("vgg11", num_classes=2, drop_path=0.1)
+    with pytest.raises(EighteenError, match=r"width=0.5 \(an option of resnet18 alone\)"):
+        build("resnet18d", num_classes=2, width=0.5)

@@ -210,6 +210,14 @@ class ModelSection(Section):
     )
     shortcut: bool = Field(True, description="false: the plain network without identity shortcuts")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="probability, before the head")
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="stochastic depth: probability that the last block adds nothing to a picture; earlier "
+        "blocks less (Huang et al. 2016)",
+    )
+    width: Annotated[float, Field(ge=0.05, le=4)] = Field(
+        1.0, description="channels as a share of the paper's; 0.5 has a quarter of the parameters, for boards"
+    )
 
 
 class EvaluationSection(Section):

@@ -13,6 +13,19 @@ from eighteen.core._section import Auto, Fraction, Positive, Section
 
 
 class LossSection(Section):
+    name: Literal["cross_entropy", "focal", "bce", "generalised"] = Field(
+        "cross_entropy",
+        description="focal: for easy majorities (Lin et al. 2017); bce: a yes or no for each class (Wightman "
+        "et al. 2021); generalised: for wrong labels (Zhang and Sabuncu 2018)",
+    )
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = Field(
+        2.0, description="of name = focal: how little sure answers count; 0: as cross_entropy"
+    )
+    robust_q: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.7,
+        description="of name = generalised: how little a label counts that the network does not believe; "
+        "near 0: as cross_entropy",
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the target spread over all classes (Szegedy et al. 2016)"
     )
@@ -36,6 +49,11 @@ class OptimizerSection(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1)] | Auto = Field(
         "auto", description="never on norms and biases"
     )
+    sam_rho: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="how far uphill each step takes its gradient, for flat minima, at twice the time (Foret "
+        "et al. 2021, who use 0.05); 0: off",
+    )
 
 
 class ScheduleSection(Section):
@@ -49,6 +67,11 @@ class ScheduleSection(Section):
 class TrainingSection(Section):
     epochs: Positive | Auto = Field("auto", description="passes over the training pictures")
     batch_size: Positive | Auto = Field("auto", description="pictures a step")
+    sampling: Literal["natural", "balanced", "square_root"] = Field(
+        "natural",
+        description="how often an epoch shows each class: as it is, all alike, or by the square root of its "
+        "pictures (Mahajan et al. 2018); small classes are repeated, with other augmentations",
+    )
     head_first: bool | Auto = Field(
         "auto", description="fit the last layer on frozen features before anything is trained"
     )
@@ -65,8 +88,18 @@ class TrainingSection(Section):
     freeze_norms: bool | Auto = Field(
         "auto", description="keep the BatchNorm statistics that training started from"
     )
+    freeze_until: dict[str, Positive] = Field(
+        {},
+        description="epochs for which stages stay as they came, by the names of their parameters, such as "
+        "{layer1 = 3, layer2 = 2}; backbone is all but the head (Howard and Ruder 2018)",
+    )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto", description="of the averaged weights that are evaluated and kept; 0 switches averaging off"
+    )
+    swa_from: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="share of the epochs after which the rate stays, and the mean of the weights at each "
+        "epoch's end is kept, norms measured anew (Izmailov et al. 2018); 1: off",
     )
     precision: Literal["fp32", "bf16"] | Auto = Field(
         "auto", description="bf16 autocast where the hardware has it and it measured faster for this model"

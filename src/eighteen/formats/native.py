@@ -32,6 +32,8 @@ def build(recipe: Recipe, outputs: int) -> nn.Module:
         blocks=model.blocks,
         shortcut=model.shortcut,
         dropout=model.dropout,
+        drop_path=model.drop_path,
+        width=model.width,
     )
 
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from eighteen.core.errors import EighteenError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PAGE = "resnet18"
 _PAGE_BLOCKS = (2, 2, 2, 2)
+_PAGE_WIDTH = 64
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def build(
     blocks: Sequence[int] = _PAGE_BLOCKS,
     shortcut: bool = True,
     dropout: float = 0.0,
+    drop_path: float = 0.0,
+    width: float = 1.0,
 ) -> nn.Module:
     """A network with fresh weights. Nothing is fetched; torch's global seed decides the start.
 
@@ -84,6 +87,8 @@ def build(
         stem: `imagenet` or, for small pictures, `small`: resnet18 and timm's ResNets only.
         blocks, shortcut: options of the page (resnet18 only).
         dropout: share of the features dropped before the head, 0 to below 1.
+        drop_path: stochastic depth, 0 to below 1; of the page and of those of timm that know it.
+        width: share of the page's channels, above 0 (resnet18 only).
 
     Raises:
         EighteenError: the name is unknown (near ones are named), or the network cannot honour an option.
@@ -99,11 +104,15 @@ def build(
             shortcut=shortcut,
             stem=cast("Stem", stem),
             dropout=dropout,
+            drop_path=drop_path,
+            width=max(1, round(_PAGE_WIDTH * width)),
         )
     checks = (
         (num_classes >= 1, f"num_classes={num_classes} (1 or more)"),
         (in_channels >= 1, f"in_channels={in_channels} (1 or more)"),
         (0 <= dropout < 1, f"dropout={dropout} (0 to below 1)"),
+        (0 <= drop_path < 1, f"drop_path={drop_path} (0 to below 1)"),
+        (width == 1, f"width={width} (an option of resnet18 alone)"),
         (stem in ("imagenet", "small"), f"stem='{stem}' ('imagenet' or 'small')"),
         (tuple(blocks) == _PAGE_BLOCKS, f"blocks={tuple(blocks)} (an option of resnet18 alone)"),
         (shortcut, "shortcut=False (an option of resnet18 alone)"),
@@ -113,7 +122,7 @@ def build(
         raise EighteenError(
             f"{name} cannot be built with {'; '.join(wrong)}; change these options, or choose resnet18"
         )
-    return _build_by_timm(name, num_classes, in_channels, stem, dropout)
+    return _build_by_timm(name, num_classes, in_channels, stem, dropout, drop_path)
 
 
 def check_name(name: str) -> str:
@@ -155,16 +164,37 @@ def head_name(model: nn.Module) -> str:
     return head
 
 
-def _build_by_timm(name: str, num_classes: int, in_channels: int, stem: str, dropout: float) -> nn.Module:
+def _build_by_timm(
+    name: str, num_classes: int, in_channels: int, stem: str, dropout: float, drop_path: float
+) -> nn.Module:
     import timm
+    from timm.layers.drop import DropPath
 
-    model: nn.Module = timm.create_model(
-        name, pretrained=False, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout
-    )
+    # Some networks do not know the option: it is not named where it is off.
+    options: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+    try:
+        model: nn.Module = timm.create_model(
+            name,
+            pretrained=False,
+            num_classes=num_classes,
+            in_chans=in_channels,
+            drop_rate=dropout,
+            **options,
+        )
+    except TypeError as error:
+        if "drop_path_rate" not in str(error):
+            raise
+        raise EighteenError(_no_drop_path(name)) from error
     head_name(model)
+    if drop_path > 0 and not any(isinstance(module, DropPath) for module in model.modules()):
+        raise EighteenError(_no_drop_path(name))
     if stem == "small":
         _put_small_stem(model, name, in_channels)
     return model
+
+
+def _no_drop_path(name: str) -> str:
+    return f"{name} cannot drop paths; leave drop_path at 0, or choose resnet18 or one of timm's ResNets"
 
 
 def _put_small_stem(model: nn.Module, name: str, in_channels: int) -> None:

@@ -28,6 +28,9 @@ Stem = Literal["imagenet", "small"]
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and, unless `shortcut` is off, their input added to what they made."""
 
+    drop_path = 0.0
+    """Share of the pictures, while training, whose block adds nothing: see `_drop_paths`."""
+
     def __init__(self, channels_in: int, channels_out: int, stride: int, shortcut: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
@@ -45,6 +48,9 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))  # [B, channels_out, h / stride, w / stride]
         y = self.bn2(self.conv2(y))  # the same shape
+        if self.training and self.drop_path > 0:
+            kept = y.new_empty(len(y), 1, 1, 1).bernoulli_(1 - self.drop_path)
+            y = y * kept / (1 - self.drop_path)
         if self.shortcut:
             y = y + (x if self.downsample is None else self.downsample(x))
         return self.relu(y)  # type: ignore[no-any-return]
@@ -62,6 +68,8 @@ class ResNet18(nn.Module):
         stem: `imagenet` (7x7 stride 2 and max pool: sides 4 times smaller) for pictures of about 64 px and
             more; `small` (3x3 stride 1, no pool: sides stay) for pictures of about 32 px.
         dropout: share of the 512 numbers set to zero before the last layer while training, 0 to below 1.
+        drop_path: stochastic depth: share of the pictures for which the last block adds nothing while
+            training, 0 to below 1; earlier blocks less, in equal steps from 0 (Huang et al., ECCV 2016).
         width: channels of the first stage; the paper's is 64.
 
     Raises:
@@ -81,11 +89,12 @@ class ResNet18(nn.Module):
         shortcut: bool = True,
         stem: Stem = "imagenet",
         dropout: float = 0.0,
+        drop_path: float = 0.0,
         width: int = 64,
     ) -> None:
         super().__init__()
         counts = {"num_classes": num_classes, "in_channels": in_channels, "width": width}
-        _check_options(counts, blocks, stem, dropout)
+        _check_options(counts, blocks, stem, {"dropout": dropout, "drop_path": drop_path}, shortcut)
         self.num_classes = num_classes
         self.num_features = 8 * width
         if stem == "imagenet":
@@ -103,6 +112,7 @@ class ResNet18(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(8 * width, num_classes)
+        _drop_paths(self, drop_path)
         self.apply(_initialise)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -135,6 +145,13 @@ def _stage(channels_in: int, channels_out: int, blocks: int, stride: int, shortc
     return nn.Sequential(first, *rest)
 
 
+def _drop_paths(network: nn.Module, last: float) -> None:
+    """Rates that rise in equal steps from 0 at the first block to `last` at the last one."""
+    blocks = [module for module in network.modules() if isinstance(module, BasicBlock)]
+    for number, block in enumerate(blocks):
+        block.drop_path = last * number / (len(blocks) - 1)
+
+
 def _initialise(module: nn.Module) -> None:
     """Source: He et al., Delving Deep into Rectifiers, ICCV 2015, backward (fan-out) case.
 
@@ -146,13 +163,16 @@ def _initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def _check_options(counts: dict[str, int], blocks: Sequence[int], stem: str, dropout: float) -> None:
+def _check_options(
+    counts: dict[str, int], blocks: Sequence[int], stem: str, shares: dict[str, float], shortcut: bool
+) -> None:
     wrong = [f"{name}={value} (1 or more)" for name, value in counts.items() if value < 1]
     if len(blocks) != 4 or min(blocks) < 1:
         wrong.append(f"blocks={tuple(blocks)} (four numbers, each 1 or more)")
     if stem not in ("imagenet", "small"):
         wrong.append(f"stem='{stem}' ('imagenet' or 'small')")
-    if not 0 <= dropout < 1:
-        wrong.append(f"dropout={dropout} (0 to below 1)")
+    wrong += [f"{name}={value} (0 to below 1)" for name, value in shares.items() if not 0 <= value < 1]
+    if shares["drop_path"] > 0 and not shortcut:
+        wrong.append("drop_path without shortcuts (a block that adds nothing would leave nothing)")
     if wrong:
         raise EighteenError(f"resnet18 cannot be built with {'; '.join(wrong)}; change these options")

@@ -1,4 +1,4 @@
-"""One label a picture: softmax cross-entropy over the classes."""
+"""One label a picture: softmax cross-entropy over the classes, or another loss that the recipe names."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from eighteen.tasks._evidence import (
     set_evidence,
     slice_evidence,
 )
+from eighteen.tasks._losses import mean_loss
 from eighteen.tasks._soft_targets import cross_entropy
 
 
@@ -78,7 +79,10 @@ class Classification:
     def loss(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         logits = model(images).float()  # [B, K]
         weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)
-        return cross_entropy(logits, targets, weights, self.settings.label_smoothing)
+        if self.settings.name == "cross_entropy":
+            return cross_entropy(logits, targets, weights, self.settings.label_smoothing)
+        shares = targets if targets.is_floating_point() else self.soft(targets)
+        return mean_loss(logits, shares, weights, self.settings)
 
     def soft(self, targets: Tensor) -> Tensor:
         return functional.one_hot(targets, self.outputs).float()

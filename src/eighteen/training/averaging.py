@@ -1,8 +1,8 @@
-"""Exponential moving average of the weights, which is what gets evaluated and kept.
+"""Averages of the weights: an exponential moving one, which gets evaluated and kept, and one of epochs.
 
 Early steps count less: decay(t) = min(decay, (1 + t) / (10 + t)), so that a short training is not dominated
 by its random start (the warm-up of TensorFlow's ExponentialMovingAverage). Running statistics of BatchNorm
-are averaged in the same way; whole-number buffers are copied.
+are averaged in the same way; whole-number buffers are copied. What the mean of epochs is for says `swa`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,29 @@ class WeightAverage:
         torch._foreach_lerp_(self._averaged, _detached(self._source), 1 - decay)
         for target, source in self._copies:
             target.copy_(source)
+
+
+class EpochMean:
+    """The equal mean of the states that were taken in.
+
+    Attributes:
+        count: how many.
+        tensors: their mean, by name; whole numbers are those of the last.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.tensors: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def take(self, network: nn.Module) -> None:
+        """Takes in the weights as they are."""
+        self.count += 1
+        for name, value in network.state_dict().items():
+            if self.count == 1 or not value.is_floating_point():
+                self.tensors[name] = value.clone()
+            else:
+                self.tensors[name].lerp_(value, 1 / self.count)
 
 
 def _detached(tensors: list[Tensor]) -> list[Tensor]:

@@ -26,6 +26,7 @@ from eighteen.augmenting.draws import image_keys, uniforms, view_keys
 from eighteen.augmenting.mixing import Mixing, mixed, mixed_targets
 from eighteen.training.cache import Squares
 from eighteen.training.progressive import shrunk
+from eighteen.training.sampling import Keys, Sampling, shown_again, times_shown
 
 AHEAD = 3
 """Batches that wait ready for the step."""
@@ -67,6 +68,7 @@ class TrainBatches:
         mixing: how pictures are mixed.
         soft: makes targets that can be mixed, see `Task.soft`; needed where pictures are mixed.
         repeats: views of a picture that follow one another.
+        sampling: how often an epoch shows each class; other than natural asks for targets that are classes.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class TrainBatches:
         mixing: Mixing = NO_MIXING,
         soft: Callable[[Tensor], Tensor] = torch.Tensor.float,
         repeats: int = 1,
+        sampling: Sampling = "natural",
     ) -> None:
         self.squares = squares
         self.targets = targets
@@ -92,6 +95,7 @@ class TrainBatches:
         self.mixing = mixing
         self.soft = soft
         self.repeats = repeats
+        self.sampling = sampling
         self._keys = image_keys(ids)
         self._slices = batch_slices(len(ids), batch_size)
 
@@ -100,23 +104,20 @@ class TrainBatches:
         return len(self._slices)
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """The rows in the order of an epoch, `[N]`."""
-        cycle, _ = divmod(epoch, self.repeats)
-        draws = uniforms(self.seed ^ ORDER_STREAM, cycle, self._keys, 1)[:, 0]
-        # Equal draws (the same id cannot occur twice) fall back to the key, never to the table's order.
-        shuffled = np.lexsort((self._keys, draws)).astype(np.int64)
-        return shuffled[self._places(epoch) // self.repeats]
+        """The rows in the order of an epoch, `[N]`; unless sampling is natural, some come repeatedly."""
+        return self._shown(epoch // self.repeats)[0][self._places(epoch) // self.repeats]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[TrainBatch]:
         """Batches of an epoch, from step `start` on."""
         # Partners of mixed pictures come from behind the batch's end; another view of itself is no partner.
         more = self.repeats if self.mixing.is_on else 0
-        order = self.order(epoch)
-        views = self._places(epoch) % self.repeats
+        rows, keys = self._shown(epoch // self.repeats)
+        shown, views = np.divmod(self._places(epoch), self.repeats)
         parts = []
         for cut in self._slices[start:]:
-            places = np.arange(cut.start, cut.stop + more) % len(order)
-            parts.append(_Part(order[places], views[places], epoch))
+            places = np.arange(cut.start, cut.stop + more) % len(shown)
+            cycle = shown[places]
+            parts.append(_Part(rows[cycle], view_keys(keys[cycle], views[places]), epoch))
         if self.workers == 0:
             for part in parts:
                 yield self._batch(part, None)
@@ -124,16 +125,28 @@ class TrainBatches:
         with ThreadPoolExecutor(self.workers, thread_name_prefix="decode") as pool:
             yield from _ahead(lambda part: self._batch(part, pool), parts)
 
+    def _shown(self, cycle: int) -> tuple[npt.NDArray[np.int64], Keys]:
+        """Rows in the order of an epoch (with repeats, of as many), and the keys of their augmentation."""
+        rows, keys = np.arange(len(self._keys)), self._keys
+        if self.sampling != "natural":
+            times = times_shown(self.targets.numpy(), keys, self.sampling, self.seed, cycle)
+            rows = np.repeat(rows, times)
+            copies = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
+            keys = shown_again(keys[rows], copies)
+        draws = uniforms(self.seed ^ ORDER_STREAM, cycle, keys, 1)[:, 0]
+        # Equal draws (the same id cannot occur twice) fall back to the key, never to the table's order.
+        order = np.lexsort((keys, draws))
+        return rows[order].astype(np.int64), keys[order]
+
     def _places(self, epoch: int) -> npt.NDArray[np.int64]:
         """Where an epoch lies in the sequence in which every picture stands `repeats` times, `[N]`."""
         count = len(self._keys)
         return np.arange(count, dtype=np.int64) + epoch % self.repeats * count
 
     def _batch(self, part: _Part, pool: ThreadPoolExecutor | None) -> TrainBatch:
-        rows, epoch = part.rows, part.epoch
+        rows, keys, epoch = part.rows, part.keys, part.epoch
         pixels = torch.from_numpy(self.squares.take(rows, pool))
         aspects = torch.from_numpy(self.squares.aspects[rows])
-        keys = view_keys(self._keys[rows], part.views)
         images = self.augmenter(pixels, aspects, keys, self.seed, epoch)
         targets = self.targets[torch.from_numpy(rows)]
         if self.mixing.is_on:
@@ -148,10 +161,10 @@ class TrainBatches:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a batch is made of: rows `[B]`, which view of each `[B]`, and the epoch."""
+    """What a batch is made of: rows `[B]`, keys of their augmentation `[B]`, and the epoch."""
 
     rows: npt.NDArray[np.int64]
-    views: npt.NDArray[np.int64]
+    keys: Keys
     epoch: int
 
 

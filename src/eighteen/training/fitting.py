@@ -27,9 +27,10 @@ from eighteen.core.run import Run
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.tasks import Task, make
-from eighteen.training.averaging import WeightAverage
+from eighteen.training.averaging import EpochMean, WeightAverage
 from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
+from eighteen.training.freezing import check_stages
 from eighteen.training.keeping import drop_start, keep_the_better, put_aside
 from eighteen.training.loop import Surroundings, train_epochs
 from eighteen.training.memory import keep_freed_memory
@@ -41,10 +42,11 @@ from eighteen.training.progressive import epoch_sides_px
 from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
 from eighteen.training.stopping import listening
+from eighteen.training.swa import keep_mean
 from eighteen.training.validation import Validation
 
-STATE_COPIES = 5
-"""Copies of the weights that a saved state may hold: network, average, best, two of the optimizer."""
+STATE_COPIES = 6
+"""Copies of the weights that a saved state may hold: network, two averages, best, two of the optimizer."""
 
 
 def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.DataFrame, out: Path) -> Run:
@@ -55,6 +57,7 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
         RunError: `out` exists, or the disk has no room for it.
     """
     _check_settings(plan.recipe)
+    check_stages(plan.network, plan.recipe.training.freeze_until)
     _check_space(out, plan.network)
     device = choose_device(plan.recipe.training.device)[0]
     with Run.creating(out, dataset.task) as staging:
@@ -127,6 +130,8 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             run.add_event(str(error))
             run.set_state("failed")
             raise
+    if moving.mean is not None:
+        _tell(run, progress, _keep_mean(moving, position, around), "note")
     if recipe.training.head_first is True and recipe.training.keep_head is True:
         _tell(run, progress, keep_the_better(run, moving, validation.losses), "note")
     _store_weights(run, moving, position, dataset)
@@ -140,7 +145,19 @@ def _moving(network: nn.Module, recipe: Recipe, device: torch.device) -> Moving:
     decay = recipe.training.ema_decay
     assert decay != "auto"
     average = WeightAverage(network, decay) if decay > 0 else None
-    return Moving(network, make_optimizer(network, recipe.optimizer), average)
+    mean = EpochMean() if recipe.training.swa_from < 1 else None
+    optimizer = make_optimizer(network, recipe.optimizer, joining_later=bool(recipe.training.freeze_until))
+    return Moving(network, optimizer, average, mean)
+
+
+def _keep_mean(moving: Moving, position: Position, around: Surroundings) -> str:
+    settings = around.recipe.training
+    assert settings.epochs != "auto"
+    # An epoch that training has not seen: at full size, with draws of its own.
+    batches = around.batches.epoch(settings.epochs)
+    images = None if settings.freeze_norms is True else (each.images.to(around.device) for each in batches)
+    measured = (settings.select_by, around.validation_images)
+    return keep_mean(moving, position, images, around.validate, *measured)
 
 
 def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) -> TrainBatches:
@@ -162,6 +179,7 @@ def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) 
         _mixing(recipe),
         task.soft,
         recipe.augment.repeats,
+        settings.sampling,
     )
 
 

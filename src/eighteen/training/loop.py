@@ -20,12 +20,15 @@ from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.tasks import Task
 from eighteen.training.batches import TrainBatch, TrainBatches
+from eighteen.training.freezing import set_training
 from eighteen.training.optimizer import set_rate
 from eighteen.training.precision import Mode
 from eighteen.training.resume import Moving, Position
 from eighteen.training.schedule import rate_factor
 from eighteen.training.selection import is_better, last_is_as_good
+from eighteen.training.sharpness import climbed
 from eighteen.training.stopping import StopRequest
+from eighteen.training.swa import first_epoch
 
 DIVERGED = 3.0
 """An epoch whose mean training loss is above this many times the loss of the first step has diverged. The
@@ -71,7 +74,7 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
     assert epochs != "auto"
     clock = _Clock(position.seconds, around.recipe.training.checkpoint_minutes)
     for epoch in range(position.epoch, epochs):
-        _set_training(moving.network, around.recipe)
+        set_training(moving.network, around.recipe.training, epoch)
         for batch in around.batches.epoch(epoch, start=position.step):
             position = _step(moving, position, batch, around)
             _show(around, position, epochs)
@@ -88,15 +91,6 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
     return _settled(moving, position, around)
 
 
-def _set_training(network: nn.Module, recipe: Recipe) -> None:
-    """Training mode, with frozen norms left as in evaluation where the recipe asks for it."""
-    network.train()
-    if recipe.training.freeze_norms is True:
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
-
-
 def _heed(stop: StopRequest) -> None:
     if stop.requested:
         raise Interrupted("stopped; the state is saved", stop.exit_code)
@@ -105,14 +99,12 @@ def _heed(stop: StopRequest) -> None:
 def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroundings) -> Position:
     rate = _rate(position.total_steps, around)
     set_rate(moving.optimizer, rate)
-    images = batch.images.to(around.device, memory_format=around.mode.memory_format)
-    with around.mode.autocast(around.device):
-        loss = around.task.loss(moving.network, images, batch.targets.to(around.device))
-    value = loss.item()
+    value = _compute_gradients(moving, batch, around)
     if not math.isfinite(value):
         raise TrainingError(_not_finite(position, rate, _peak(around), around.files(batch)))
-    moving.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    if around.recipe.optimizer.sam_rho > 0:
+        with climbed(moving.network, around.recipe.optimizer.sam_rho):
+            _compute_gradients(moving, batch, around)
     clip_norm = around.recipe.training.clip_norm
     if clip_norm > 0:
         nn.utils.clip_grad_norm_(moving.network.parameters(), clip_norm)
@@ -120,6 +112,16 @@ def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroun
     if moving.average is not None:
         moving.average.update(position.total_steps)
     return _counted(position, value, len(batch.rows))
+
+
+def _compute_gradients(moving: Moving, batch: TrainBatch, around: Surroundings) -> float:
+    """Gives the network the gradients of a batch; returns its loss."""
+    images = batch.images.to(around.device, memory_format=around.mode.memory_format)
+    with around.mode.autocast(around.device):
+        loss = around.task.loss(moving.network, images, batch.targets.to(around.device))
+    moving.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    return loss.item()
 
 
 def _counted(position: Position, loss: float, images: int) -> Position:
@@ -137,6 +139,8 @@ def _end_epoch(moving: Moving, position: Position, around: Surroundings, clock: 
     number = position.epoch + 1
     if position.first_loss is not None and loss > DIVERGED * position.first_loss:
         around.warn(_diverged(number, loss, position.first_loss, _peak(around)))
+    if moving.mean is not None and position.epoch >= _first_averaged(around):
+        moving.mean.take(moving.network)
     measures = around.validate(moving.evaluated)
     best, last = position.best, {**measures, "epoch": float(number)}
     if is_better(measures, best, around.recipe.training.select_by):
@@ -165,9 +169,17 @@ def _copied(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _rate(step: int, around: Surroundings) -> float:
+    """The learning rate; once weights are averaged by epochs, it stays."""
     epochs = around.recipe.training.epochs
     assert epochs != "auto"
+    step = min(step, _first_averaged(around) * len(around.batches))
     return _peak(around) * rate_factor(step, epochs * len(around.batches), around.recipe.schedule)
+
+
+def _first_averaged(around: Surroundings) -> int:
+    training = around.recipe.training
+    assert training.epochs != "auto"
+    return first_epoch(training.epochs, training.swa_from)
 
 
 def _peak(around: Surroundings) -> float:

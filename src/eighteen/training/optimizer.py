@@ -21,12 +21,20 @@ _FACTORY_NAMES = {
 }
 
 
-def make_optimizer(network: nn.Module, settings: OptimizerSection) -> Optimizer:
-    """The optimizer of a resolved recipe over the network's trainable parameters."""
+def make_optimizer(network: nn.Module, settings: OptimizerSection, joining_later: bool = False) -> Optimizer:
+    """The optimizer of a resolved recipe over the network's trainable parameters.
+
+    Args:
+        network: what it moves.
+        settings: resolved.
+        joining_later: whether some parameters get their first gradients later than others.
+    """
     assert settings.name != "auto" and settings.lr != "auto"
     assert settings.weight_decay != "auto" and settings.layer_decay != "auto"
-    # One pass over each tensor instead of one an operation; RMSprop has no fused form.
-    extra: dict[str, Any] = {"foreach": True} if settings.name == "rmsprop" else {"fused": True}
+    # One pass over each tensor instead of one an operation. RMSprop has no fused form, and that of SGD takes
+    # no parameters whose momentum begins later.
+    fused = settings.name != "rmsprop" and not joining_later
+    extra: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     if settings.name == "adamw":
         extra["betas"] = (settings.momentum, 0.999)
     else:

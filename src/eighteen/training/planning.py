@@ -161,6 +161,7 @@ def _with_budget(
     start = recipe.training.progressive_from
     assert start != "auto"
     share = work_share(epoch_sides_px(epochs, size, start))
+    share *= 2 if recipe.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
     fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)
     changed = {"training.epochs": fitted.reason}

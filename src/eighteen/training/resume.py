@@ -1,6 +1,6 @@
 """The state of a training, saved so that going on gives the same weights, bit for bit, as never stopping.
 
-`resume/` holds `state-<epoch>-<step>.safetensors` (network, average, best weights so far, optimizer, random
+`resume/` holds `state-<epoch>-<step>.safetensors` (network, averages, best weights so far, optimizer, random
 state) and `state.json`, which names that file with its SHA-256 and holds the numbers. The JSON is written
 last, so it always names a whole file; the state before is kept as well and used, with a warning, if the newer
 one was damaged later.
@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from eighteen.core import store
 from eighteen.core.errors import RunError
 from eighteen.core.run import Run
-from eighteen.training.averaging import WeightAverage
+from eighteen.training.averaging import EpochMean, WeightAverage
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Moving:
     network: nn.Module
     optimizer: Optimizer
     average: WeightAverage | None
+    mean: EpochMean | None = None
     best: dict[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -133,11 +134,14 @@ def _pack(moving: Moving) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if moving.average is not None:
         state = moving.average.network.state_dict()
         tensors |= {f"average.{name}": value for name, value in state.items()}
+    scalars: dict[str, Any] = {}
+    if moving.mean is not None:
+        tensors |= {f"mean.{name}": value for name, value in moving.mean.tensors.items()}
+        scalars["mean.count"] = moving.mean.count
     tensors |= {f"best.{name}": value for name, value in moving.best.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    scalars: dict[str, Any] = {}
     for index, values in moving.optimizer.state_dict()["state"].items():
         for key, value in values.items():
             name = f"optimizer.{index}.{key}"
@@ -152,6 +156,9 @@ def _unpack(tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], moving: M
     moving.network.load_state_dict(_part(tensors, "network."))
     if moving.average is not None:
         moving.average.network.load_state_dict(_part(tensors, "average."))
+    if moving.mean is not None:
+        moving.mean.count = scalars["mean.count"]
+        moving.mean.tensors = _on(moving.network, _part(tensors, "mean."))
     moving.best = _part(tensors, "best.")
     states: dict[int, dict[str, Any]] = {}
     for name, value in [*_part(tensors, "optimizer.").items(), *_part(scalars, "optimizer.").items()]:
@@ -163,6 +170,12 @@ def _unpack(tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], moving: M
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
+
+
+def _on(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the network's device."""
+    device = next(network.parameters()).device
+    return {name: value.to(device) for name, value in tensors.items()}
 
 
 def _lay_out(optimizer: Optimizer) -> None:
