@@ -100,7 +100,7 @@ def batches_of(bench: Bench, changes: Mapping[str, Any]) -> Any:
     recipe = bench.plan(changes).recipe
     dataset = bench.dataset()
     task = make(dataset.task, dataset.class_names, recipe.loss, dataset.class_counts("train"))
-    return fitting._batches(recipe, dataset.subset("train"), task, silent)
+    return fitting.training_batches(recipe, dataset.subset("train"), task, silent)
 
 
 def batch(bench: Bench, changes: Mapping[str, Any]) -> bytes:

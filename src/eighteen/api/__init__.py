@@ -4,12 +4,13 @@ Each composes the stages below it. What needs torch is imported where it is used
 it nor pays its memory.
 """
 
-from eighteen.api.data import audit, read, split
+from eighteen.api.data import audit, augment, read, split
 from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 
 __all__ = [
     "audit",
+    "augment",
     "compare",
     "compare_recipes",
     "cost",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eighteen.auditing import Audit
 from eighteen.auditing import audit as audit_dataset
+from eighteen.core import store
 from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import DatasetError, GateError
+from eighteen.core.errors import DatasetError, GateError, RecipeError
 from eighteen.core.findings import Finding, by_severity
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
@@ -20,6 +22,9 @@ from eighteen.reading import ReadOptions
 from eighteen.reading import read as read_path
 from eighteen.splitting import split as split_dataset
 from eighteen.splitting import split_like
+
+if TYPE_CHECKING:
+    from eighteen.reporting.augment_sheet import Sheet
 
 PathLike = str | Path
 
@@ -128,6 +133,37 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
     )
     more = (*_resolution(found.dataset), *_accepted_nothing(recipe, found.findings))
     return replace(found, findings=by_severity((*found.findings, *more)))
+
+
+def augment(
+    data: PathLike | Dataset, out: PathLike, recipe: Recipe | None = None, progress: Progress = silent
+) -> Sheet:
+    """Writes a sheet that shows what a recipe's augmentation does to these pictures.
+
+    Args:
+        data: a path for `read`, or a data set.
+        out: the picture to write, .png.
+        recipe: its `augment` section is shown; "auto" is settled for these pictures.
+
+    Returns:
+        What the sheet shows.
+
+    Raises:
+        DatasetError: there are no training pictures.
+        RecipeError: settings that contradict one another, or another ending than .png.
+    """
+    recipe, out = recipe or Recipe(), Path(out)
+    if out.suffix.lower() != ".png":
+        raise RecipeError(f"--out {out}: the sheet is a PNG picture; give a name that ends in .png")
+    dataset = audit(data, recipe, progress).dataset
+    if not dataset.split_counts["train"]:
+        raise DatasetError("there are no training pictures that could be shown; look with eighteen audit")
+    from eighteen.reporting.augment_sheet import collect_sheet
+    from eighteen.reporting.sheet_png import sheet_png
+
+    sheet = collect_sheet(dataset, recipe)
+    store.write_bytes(out, sheet_png(sheet))
+    return sheet
 
 
 def audited(data: PathLike | Dataset, recipe: Recipe, progress: Progress) -> Audit:

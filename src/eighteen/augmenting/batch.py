@@ -112,15 +112,21 @@ class BatchAugmenter:
             TrainingError: a tensor of another shape, type or device.
         """
         checks.check_batch(pixels, aspects, keys, self.channels, self.size_px)
+        draws = uniforms(seed, epoch, keys, DRAW_COUNT + draw_count(self.settings))
+        if self.settings.flip_alternates:
+            draws[:, Draw.FLIP_HORIZONTAL] = alternating(seed, epoch, keys)
+        return self.decided(pixels, aspects, draws, out=out)
+
+    def decided(
+        self, pixels: Tensor, aspects: Tensor, draws: npt.NDArray[np.float64], *, out: Tensor | None = None
+    ) -> Tensor:
+        """The batch under given draws `[B, DRAW_COUNT + draw_count(settings)]` in [0, 1); else as a call."""
         shape = (len(pixels), self.channels, self.size_px, self.size_px)
         if out is None:
             out = torch.empty(shape, dtype=torch.float32, device=pixels.device)
         checks.check_out(out, shape, pixels.device)
         view = View(self.size_px, self.fit, self.crop_fraction, self.channels, pixels.shape[-1])
         ratios = aspects.detach().to("cpu", torch.float64).numpy()
-        draws = uniforms(seed, epoch, keys, DRAW_COUNT + draw_count(self.settings))
-        if self.settings.flip_alternates:
-            draws[:, Draw.FLIP_HORIZONTAL] = alternating(seed, epoch, keys)
         plan = make_plan(self.settings, view, ratios, draws, pixels.device)
         with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
             for part in _parts(pixels, plan.shrink):

@@ -101,7 +101,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
         put_aside(run, moving.evaluated)
     for sentence in filter(None, (warning, fallback)):
         _tell(run, progress, sentence)
-    batches = _batches(recipe, training, task, progress)
+    batches = training_batches(recipe, training, task, progress)
     validation = Validation(task, dataset.subset("val"), run.inputs, recipe, device)
     with listening() as stop:
         around = Surroundings(
@@ -160,7 +160,8 @@ def _keep_mean(moving: Moving, position: Position, around: Surroundings) -> str:
     return keep_mean(moving, position, images, around.validate, *measured)
 
 
-def _batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) -> TrainBatches:
+def training_batches(recipe: Recipe, training: Dataset, task: Task, progress: Progress) -> TrainBatches:
+    """The batches of a resolved recipe, over the rows of its training split."""
     inputs, settings = input_spec(recipe), recipe.training
     assert settings.workers != "auto" and settings.batch_size != "auto"
     assert settings.epochs != "auto" and settings.progressive_from != "auto"

@@ -62,7 +62,7 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     if resolved.training.batch_size == 1:
         resolved = resolved.changed(training={"batch_size": 2})
         reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
-    resolved, reasons = _with_statistics(resolved, dict(reasons), dataset)
+    resolved, reasons = with_statistics(resolved, dict(reasons), dataset)
     torch.manual_seed(resolved.seed)
     network = native.build(resolved, len(dataset.class_names))
     notes = _load_weights(network, resolved)
@@ -88,7 +88,7 @@ def _check_enough(dataset: Dataset) -> None:
         raise TrainingError(f"no training pictures of {name_some(empty)}: add some, or remove the class")
 
 
-def _with_statistics(
+def with_statistics(
     recipe: Recipe, reasons: dict[str, str], dataset: Dataset
 ) -> tuple[Recipe, dict[str, str]]:
     """Mean and standard deviation: of the weights' training where there is one, else of these pictures."""
