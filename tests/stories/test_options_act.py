@@ -150,7 +150,7 @@ def loss_value(bench: Bench, changes: Mapping[str, Any]) -> float:
     counts = {"blue": 50, "green": 5, "red": 5}
     task = make("classification", tuple(counts), recipe.loss, counts)
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0]])
-    return float(task.loss(lambda images: logits, torch.ones(2), torch.tensor([0, 1])))  # type: ignore[arg-type]
+    return float(task.loss(lambda images: logits, torch.ones(2), torch.tensor([0, 1])))
 
 
 def weights(bench: Bench, changes: Mapping[str, Any]) -> bytes:
@@ -420,6 +420,9 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "training.freeze_norms": (weights, PLAIN_SGD, True),
     "training.freeze_until": (weights, PLAIN_SGD, {"layer1": 1}),
     "training.swa_from": (weights, PLAIN_SGD, 0.5),
+    "training.teacher": (weights, PLAIN_SGD, "RUN"),
+    "training.teacher_temperature": (weights, {"training.teacher": "RUN"}, 5.0),
+    "training.teacher_weight": (weights, {"training.teacher": "RUN"}, 0.1),
     "training.ema_decay": (weights, {"training.ema_decay": 0.0}, 0.9),
     "training.precision": (autocast, {}, "bf16"),
     "training.channels_last": (layout, {}, True),
@@ -505,6 +508,7 @@ def test_the_table_has_every_declared_field() -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_it_acts(name: str, bench: Bench, pictures: Path, trained: Run) -> None:
     probe, beside, value = TABLE[name]
+    beside = {key: str(bench.data[given]) if given == "RUN" else given for key, given in beside.items()}
     if value in ("RUN", "FILE", "CORRECTIONS"):
         value = str(bench.data[value])
     beside = {

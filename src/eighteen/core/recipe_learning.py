@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from eighteen.core._section import Auto, Fraction, Positive, Section
 
@@ -101,6 +101,17 @@ class TrainingSection(Section):
         description="share of the epochs after which the rate stays, and the mean of the weights at each "
         "epoch's end is kept, norms measured anew (Izmailov et al. 2018); 1: off",
     )
+    teacher: tuple[str, ...] = Field(
+        (),
+        description="trained runs whose answers about the same augmented pictures are learned too; several "
+        "are an ensemble (Hinton et al. 2015; Beyer et al. 2022)",
+    )
+    teacher_temperature: Annotated[float, Field(gt=0, le=20)] = Field(
+        2.0, description="softens the answers of teacher and network: higher shows more of the small shares"
+    )
+    teacher_weight: Fraction = Field(
+        0.9, description="share of the teachers in the loss; the rest is the labels'"
+    )
     precision: Literal["fp32", "bf16"] | Auto = Field(
         "auto", description="bf16 autocast where the hardware has it and it measured faster for this model"
     )
@@ -126,3 +137,8 @@ class TrainingSection(Section):
         1.0, description="minutes between saved states (one is saved on Ctrl-C too); 0 saves after each step"
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _one_teacher_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value

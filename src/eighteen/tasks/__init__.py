@@ -5,7 +5,7 @@ One module a task, found by its file name; it offers `make(dataset_classes, loss
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from eighteen.core.predictions import Predictions
 from eighteen.core.recipe import LossSection
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class Task(Protocol):
@@ -36,7 +36,7 @@ class Task(Protocol):
     def collate(self, dataset: Dataset) -> Tensor:
         """Targets of all rows, as one tensor whose first axis is aligned with them."""
 
-    def loss(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, model: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of a batch (a scalar, with gradient) of images `[B, C, H, W]`.
 
         Targets are as `collate` gives them, or as `soft` does.

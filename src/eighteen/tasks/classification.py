@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from eighteen.core.dataset import Dataset
@@ -76,7 +76,7 @@ class Classification:
             )
         return torch.from_numpy(targets)
 
-    def loss(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, model: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor) -> Tensor:
         logits = model(images).float()  # [B, K]
         weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)
         if self.settings.name == "cross_entropy":

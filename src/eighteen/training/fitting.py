@@ -43,6 +43,7 @@ from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
 from eighteen.training.stopping import listening
 from eighteen.training.swa import keep_mean
+from eighteen.training.teaching import taught, with_teachers
 from eighteen.training.validation import Validation
 
 STATE_COPIES = 6
@@ -56,12 +57,13 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
         RecipeError: settings that contradict one another.
         RunError: `out` exists, or the disk has no room for it.
     """
-    _check_settings(plan.recipe)
+    recipe = with_teachers(plan.recipe, dataset)
+    _check_settings(recipe)
     check_stages(plan.network, plan.recipe.training.freeze_until)
     _check_space(out, plan.network)
     device = choose_device(plan.recipe.training.device)[0]
     with Run.creating(out, dataset.task) as staging:
-        staging.save_recipe(plan.recipe, plan.reasons)
+        staging.save_recipe(recipe, plan.reasons)
         staging.save_dataset(dataset)
         staging.save_findings(findings)
         if len(review):
@@ -106,6 +108,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
     with listening() as stop:
         around = Surroundings(
             task=task,
+            loss=taught(task.loss, recipe, dataset.class_names, run.inputs, device),
             recipe=recipe,
             batches=batches,
             mode=mode_of(recipe),

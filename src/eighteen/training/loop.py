@@ -29,6 +29,7 @@ from eighteen.training.selection import is_better, last_is_as_good
 from eighteen.training.sharpness import climbed
 from eighteen.training.stopping import StopRequest
 from eighteen.training.swa import first_epoch
+from eighteen.training.teaching import Loss
 
 DIVERGED = 3.0
 """An epoch whose mean training loss is above this many times the loss of the first step has diverged. The
@@ -40,6 +41,7 @@ class Surroundings:
     """What the loop works with and does not change.
 
     Attributes:
+        loss: the task's, or with teachers a mixture of theirs and it.
         validate: selection measures of a network on the validation split; {} where there is none.
         validation_images: how many pictures that split has.
         save: writes the state of a position.
@@ -49,6 +51,7 @@ class Surroundings:
     """
 
     task: Task
+    loss: Loss
     recipe: Recipe
     batches: TrainBatches
     mode: Mode
@@ -118,7 +121,7 @@ def _compute_gradients(moving: Moving, batch: TrainBatch, around: Surroundings) 
     """Gives the network the gradients of a batch; returns its loss."""
     images = batch.images.to(around.device, memory_format=around.mode.memory_format)
     with around.mode.autocast(around.device):
-        loss = around.task.loss(moving.network, images, batch.targets.to(around.device))
+        loss = around.loss(moving.network, images, batch.targets.to(around.device))
     moving.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     return loss.item()

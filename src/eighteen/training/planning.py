@@ -27,6 +27,7 @@ from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import epoch_sides_px, work_share
 from eighteen.training.resolve import input_spec, resolve
+from eighteen.training.teaching import teachers_work
 
 FORWARD_SHARE = 0.4
 """What a picture of validation costs, as a share of one in training (forward of forward and backward)."""
@@ -73,7 +74,8 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     resolved, reasons = _with_mode(resolved, reasons, seconds)
     if resolved.training.budget_minutes is not None:
         size_is_free = recipe.inputs.size == "auto"
-        resolved, reasons = _with_budget(resolved, reasons, seconds[mode_of(resolved)], dataset, size_is_free)
+        image_s = seconds[mode_of(resolved)]
+        resolved, reasons = _with_budget(resolved, reasons, image_s, dataset, network, size_is_free)
     return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))))
 
 
@@ -154,13 +156,20 @@ def _with_mode(
 
 
 def _with_budget(
-    recipe: Recipe, reasons: dict[str, str], image_s: float, dataset: Dataset, size_is_free: bool
+    recipe: Recipe,
+    reasons: dict[str, str],
+    image_s: float,
+    dataset: Dataset,
+    network: nn.Module,
+    size_is_free: bool,
 ) -> tuple[Recipe, dict[str, str]]:
     minutes, epochs, size = recipe.training.budget_minutes, recipe.training.epochs, recipe.inputs.size
     assert minutes is not None and epochs != "auto" and size != "auto"
     start = recipe.training.progressive_from
     assert start != "auto"
     share = work_share(epoch_sides_px(epochs, size, start))
+    # Teachers only answer; a sharpness-aware step does everything twice.
+    share *= 1 + FORWARD_SHARE * teachers_work(recipe, network)
     share *= 2 if recipe.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
     fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)
