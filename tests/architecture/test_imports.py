@@ -22,6 +22,7 @@ LEVELS: list[set[str]] = [
     {"inference"},
     {"training"},
     {"evaluating", "explaining"},
+    {"screening"},
     {"exporting"},
     {"tuning", "diagnosing", "reporting"},
     {"serving", "reviewing"},

@@ -225,10 +225,10 @@ def test_ci_runs_what_the_readme_says() -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder `photos` in the current one: two classes of twelve pictures each."""
+    """Folders in the current one: `photos`, two classes of twelve pictures, and `incoming`, twelve more."""
     generator = np.random.default_rng(0)
-    for name, brightness in (("cat", 60), ("dog", 160)):
-        folder = tmp_path / "photos" / name
+    for place, brightness in (("photos/cat", 60), ("photos/dog", 160), ("incoming", 90)):
+        folder = tmp_path / place
         folder.mkdir(parents=True)
         for number in range(1, 13):
             pixels = generator.integers(brightness, brightness + 60, (16, 16, 3), dtype=np.uint8)

@@ -17,8 +17,9 @@ from torch import nn
 from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import RunError, TrainingError, UnreadableImage
 from eighteen.core.inputs import InputSpec
+from eighteen.core.tables import check_table_path, write_table
 from eighteen.inference.devices import choose_device
-from eighteen.inference.files import PredictedFiles, check_table_path, expand, predict_files, write_table
+from eighteen.inference.files import PredictedFiles, expand, predict_files
 from eighteen.inference.predictor import Prediction, Predictor
 from eighteen.inference.reading import read_batches
 from eighteen.inference.scoring import Scorer, evaluating
@@ -164,13 +165,13 @@ def test_the_table_of_predictions(tmp_path: Path) -> None:
     predicted = PredictedFiles(("ä,1.png", "x.png"), rows, ("a", "b"))
     for ending, read in ((".csv", pl.read_csv), (".parquet", pl.read_parquet), (".jsonl", pl.read_ndjson)):
         path = tmp_path / "deep" / f"table{ending}"
-        write_table(path, predicted)
+        write_table(path, predicted.to_table())
         first, second = read(path).to_dicts()  # type: ignore[operator]
         assert (first["path"], first["label"], first["score"]) == ("ä,1.png", "b", 0.75)
         assert (first["p:a"], first["p:b"]) == (0.25, 0.75)
         assert (second["error"], second["score"], second["p:a"]) == ("empty file", None, None)
         with pytest.raises(RunError, match="never overwritten"):
-            write_table(path, predicted)
+            write_table(path, predicted.to_table())
     for name in ("t.xlsx", "t", "t.CSVX"):
         with pytest.raises(RunError, match="use one of"):
             check_table_path(tmp_path / name)
@@ -219,7 +220,7 @@ def test_one_picture_is_not_taken_for_a_list_of_them() -> None:
 
 
 def test_a_table_may_end_in_capitals(tmp_path: Path) -> None:
-    write_table(tmp_path / "answers.CSV", PredictedFiles((), (), ("cat",)))
+    write_table(tmp_path / "answers.CSV", PredictedFiles((), (), ("cat",)).to_table())
     assert (tmp_path / "answers.CSV").read_text().startswith("path,label,score,error,p:cat")
 
 

@@ -4,6 +4,7 @@ Each composes the stages below it. What needs torch is imported where it is used
 it nor pays its memory.
 """
 
+from eighteen.api.collecting import screen
 from eighteen.api.data import audit, augment, read, split
 from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
@@ -24,6 +25,7 @@ __all__ = [
     "resume",
     "resume_compare",
     "resume_crossval",
+    "screen",
     "split",
     "train",
 ]

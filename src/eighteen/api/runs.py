@@ -21,6 +21,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
 from eighteen.core.study import Study
+from eighteen.core.tables import check_table_path, write_table
 from eighteen.evaluating.ledger import openings
 
 if TYPE_CHECKING:
@@ -182,14 +183,14 @@ def predict(
     """
     if isinstance(sources, str | Path):
         raise TypeError("predict takes several files or folders; for one, give a list: predict(run, [path])")
-    from eighteen.inference.files import check_table_path, predict_files, write_table
+    from eighteen.inference.files import predict_files
 
     if out is not None:
         check_table_path(Path(out))
     predictor = _opened(run, device, progress, coverage)
     result = predict_files(predictor, map(Path, sources), progress)
     if out is not None:
-        write_table(Path(out), result)
+        write_table(Path(out), result.to_table())
     return result
 
 

@@ -94,6 +94,17 @@ def copy_file(source: Path, target: Path) -> None:
     write_bytes(target, source.read_bytes())
 
 
+def link_file(source: Path, target: Path) -> None:
+    """The same file under a second name where the disk allows that, else a copy."""
+    try:
+        # Through links: a hard link to a link would break when that is removed.
+        target.hardlink_to(source.resolve())
+    except FileExistsError as error:
+        raise _storage_error(target, 0, error) from error
+    except OSError:
+        copy_file(source, target)
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it; one that exists is fine."""
     try:

@@ -7,19 +7,16 @@ for each class; a picture that cannot be read is a row with its error, never mis
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
-from eighteen.core import store
 from eighteen.core.dataset import Skipped
 from eighteen.core.errors import RunError
 from eighteen.core.progress import Progress, silent
-from eighteen.core.run import require_absent
 from eighteen.inference.predictor import Prediction, Predictor
 from eighteen.reading import pictures_below, printable
 
@@ -85,35 +82,3 @@ def expand(sources: Iterable[Path]) -> tuple[list[Path], list[Skipped]]:
         else:
             files.append(source)
     return files, left_out
-
-
-def check_table_path(path: Path) -> None:
-    """Refuses a table that cannot be written, before any work is done.
-
-    Raises:
-        RunError: it exists, or its ending names no known format.
-    """
-    require_absent(path)
-    if path.suffix.lower() not in WRITERS:
-        raise RunError(f"{path.name}: '{path.suffix}' is no table; use one of {', '.join(WRITERS)}")
-
-
-def write_table(path: Path, predicted: PredictedFiles) -> None:
-    """Writes the table in the format of the path's ending."""
-    check_table_path(path)
-    store.make_folder(path.parent)
-    WRITERS[path.suffix.lower()](path, predicted.to_table())
-
-
-def _write_csv(path: Path, table: pl.DataFrame) -> None:
-    store.write_text(path, table.write_csv())
-
-
-def _write_lines(path: Path, table: pl.DataFrame) -> None:
-    store.write_lines(path, table.to_dicts())
-
-
-WRITERS: Mapping[str, Callable[[Path, pl.DataFrame], None]] = MappingProxyType(
-    {".csv": _write_csv, ".parquet": store.write_table, ".jsonl": _write_lines}
-)
-"""Writes a table, by the ending of its path."""

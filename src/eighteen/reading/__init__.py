@@ -17,10 +17,11 @@ from eighteen.core.dataset import Dataset, Skipped
 from eighteen.core.errors import DatasetError
 from eighteen.reading._hints import accepted_layouts
 from eighteen.reading._names import is_utf8, printable
+from eighteen.reading._unlabelled import read_unlabelled
 from eighteen.reading._walk import walk
 from eighteen.reading.options import ReadOptions
 
-__all__ = ["ReadOptions", "layouts", "pictures_below", "printable", "read"]
+__all__ = ["ReadOptions", "layouts", "pictures_below", "printable", "read", "read_unlabelled"]
 
 
 def read(path: str | os.PathLike[str], options: ReadOptions = ReadOptions()) -> Dataset:  # noqa: B008 - frozen
