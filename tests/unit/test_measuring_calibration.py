@@ -184,6 +184,18 @@ def test_vector_is_not_tried_on_classes_with_few_pictures() -> None:
     assert chosen.method != "vector" and "fewer than 10 pictures" in chosen.reason
 
 
+def test_vector_is_not_tried_on_more_logits_than_it_can_be_fitted_to_in_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logits, targets = _distorted(1500, seed=5)
+    monkeypatch.setattr("eighteen.measuring._calibration_choice.MOST_NUMBERS", 5999)
+    found = _choose(logits, targets)
+    assert found.method != "vector"
+    assert "vector not tried with more than 5,999 logits" in found.reason
+    monkeypatch.setattr("eighteen.measuring._calibration_choice.MOST_NUMBERS", 6000)
+    assert _choose(logits, targets).method == "vector"
+
+
 METHODS: tuple[Method, ...] = ("none", "temperature", "vector")
 
 

@@ -53,7 +53,10 @@ def test_gradient_and_curvature_of_the_vector_loss() -> None:
     assert check_grad(value, gradient, point) < 1e-6
     step = 1e-6 * direction
     numeric = (gradient(point + step) - gradient(point - step)) / 2e-6
-    np.testing.assert_allclose(loss.curvature(point).matvec(direction), numeric, atol=1e-7)
+    curvature, nearly_inverse = loss.curvature(point)
+    np.testing.assert_allclose(curvature.matvec(direction), numeric, atol=1e-7)
+    own = [curvature.matvec(unit)[place] for place, unit in enumerate(np.eye(len(point)))]
+    np.testing.assert_allclose(nearly_inverse.matvec(direction), direction / own, rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -42,26 +42,27 @@ def name_shift(
     """
     name = SPLIT_WORDS.get(split, split)
     groups = [rows["group"].to_list() for rows in (predictions.rows, reference.rows)]
+    labels = [rows["target"].to_list() for rows in (predictions.rows, reference.rows)]
     training = known.subset("train").table["group"].to_list()
     by_group = group_difference(groups[0], groups[1], training, name)
     easier = bool(set(groups[1]) & set(training) - {""})
-    by_class = class_difference(predictions.rows, reference.rows, name)
+    by_class = class_difference(labels[0], labels[1], name)
     differences = [told for told in (by_group, by_class) if told]
     low = [level for level, row in sets.items() if row["too_low"]]
     return {
-        "sentence": _sentence(low, by_group if easier else "", differences, name, measures),
+        "sentence": _sentence(low, bool(by_group) and easier, differences, name, measures),
         "differences": differences,
         "too_low": low,
     }
 
 
 def _sentence(
-    low: list[str], by_group: str, differences: list[str], name: str, measures: Mapping[str, Measure]
+    low: list[str], easier: bool, differences: list[str], name: str, measures: Mapping[str, Measure]
 ) -> str:
     what = "; ".join(differences)
     if not low:
-        told = f"{name} pictures differ from validation by construction: {by_group}"
-        return f"{told}. Coverage is not below what was asked all the same" if by_group else ""
+        told = f"{name} pictures differ from validation by construction: {what}"
+        return f"{told}. Coverage is not below what was asked all the same" if easier else ""
     found = measures[f"coverage_{low[0]}"]
     share = f"{100 * (found.value or 0):.1f} % [{100 * (found.low or 0):.1f}, {100 * (found.high or 0):.1f}]"
     known = f"What differs: {what}" if what else "Neither groups nor shares of classes explain it"

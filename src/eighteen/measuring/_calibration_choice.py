@@ -17,14 +17,25 @@ from eighteen.measuring.scored import Floats, Ints
 
 # Vector scaling fits two numbers a class; from fewer pictures of a class it mostly learns how rare they are.
 FEWEST_PER_CLASS = 10
+# Six fits to 5,000 pictures of 1,000 classes take a minute on one core; beyond that a temperature has to do.
+MOST_NUMBERS = 5_000_000
 
 Losses = Mapping[Method, Floats]
 
 
+def why_no_vector(targets: Ints, n_classes: int) -> str:
+    """Why these pictures of known class cannot be asked about vector scaling; "" where they can."""
+    if np.bincount(targets, minlength=n_classes).min() < FEWEST_PER_CLASS:
+        return f"vector not tried with fewer than {FEWEST_PER_CLASS} pictures of a class"
+    if len(targets) * n_classes > MOST_NUMBERS:
+        return f"vector not tried with more than {MOST_NUMBERS:,} logits"
+    return ""
+
+
 def candidates(targets: Ints, n_classes: int) -> tuple[Method, ...]:
     """Methods that these pictures of known class can be asked about, simplest first."""
-    fewest = np.bincount(targets, minlength=n_classes).min()
-    return ("none", "temperature", "vector") if fewest >= FEWEST_PER_CLASS else ("none", "temperature")
+    simple: tuple[Method, ...] = ("none", "temperature")
+    return simple if why_no_vector(targets, n_classes) else (*simple, "vector")
 
 
 def simplest_of(losses: Losses, units: Ints) -> Method:
@@ -49,15 +60,15 @@ def paired_difference(terms: Floats, others: Floats, units: Ints) -> tuple[float
     return mean, float(np.sqrt(sums @ sums * len(sums) / (len(sums) - 1)) / len(terms))
 
 
-def reason_for(fitted: Calibration, losses: Losses, units: Ints) -> str:
-    """The choice and its figures in a sentence."""
+def reason_for(fitted: Calibration, losses: Losses, units: Ints, skipped: str) -> str:
+    """The choice and its figures in a sentence, with why vector scaling was skipped, or ""."""
     figures = [f"none {losses['none'].mean():.4f}"]
     for method, terms in losses.items():
         if method != "none":
             change, error = paired_difference(terms, losses["none"], units)
             figures.append(f"{method} {terms.mean():.4f} ({change:+.4f} ± {error:.4f})")
-    if "vector" not in losses:
-        figures.append(f"vector not tried with fewer than {FEWEST_PER_CLASS} pictures of a class")
+    if skipped:
+        figures.append(skipped)
     return (
         f"{_named(fitted)}: the simplest within one standard error of the lowest NLL on pictures outside the "
         f"fit, {len(losses['none']):,} in all: {', '.join(figures)}"

@@ -75,7 +75,8 @@ def _polish(loss: _VectorLoss, point: Floats) -> Floats:
     """
     _, gradient = loss.value_and_gradient(point)
     for _ in range(POLISHING_STEPS):
-        moved = point - cg(loss.curvature(point), gradient, rtol=1e-8)[0]
+        curvature, nearly_inverse = loss.curvature(point)
+        moved = point - cg(curvature, gradient, rtol=1e-8, M=nearly_inverse)[0]
         _, there = loss.value_and_gradient(moved)
         if np.abs(there).max() >= np.abs(gradient).max():
             break
@@ -106,17 +107,35 @@ class _VectorLoss:
         pull[rows, self.targets] -= 1
         return value, self._summed(pull) + self.priors * point
 
-    def curvature(self, point: Floats) -> LinearOperator:
-        """The matrix of second derivatives, `[2 K, 2 K]`, as its product with a direction."""
+    def curvature(self, point: Floats) -> tuple[LinearOperator, LinearOperator]:
+        """The matrix of second derivatives, `[2 K, 2 K]`, as its product with a direction, and the inverse of
+        its diagonal.
+
+        With x = (scaled, 1) it is Σ weight · share · x · (x · direction - mean of that under the shares): the
+        first is a number a class, the mean two products of a table with a vector.
+        """
         shares: Floats = np.exp(self._log_shares(point))
+        moved = shares * self.scaled
+        squares, cross, plain = (
+            self.weights @ (moved * self.scaled),
+            self.weights @ moved,
+            self.weights @ shares,
+        )
 
         def times(direction: Floats) -> Floats:
             a, b = np.split(direction, 2)
-            moved = self.scaled * a + b
-            moved -= np.einsum("nk,nk->n", shares, moved)[:, None]
-            return self._summed(shares * moved) + self.priors * direction
+            mean = self.weights * (moved @ a + shares @ b)
+            by_a = squares * a + cross * b - mean @ moved
+            by_b = cross * a + plain * b - mean @ shares
+            return np.concatenate([by_a, by_b]) + self.priors * direction
 
-        return LinearOperator((len(point), len(point)), matvec=times, dtype=np.float64)
+        own = np.concatenate([squares - self.weights @ moved**2, plain - self.weights @ shares**2])
+        diagonal = own + self.priors
+        shape = (len(point), len(point))
+        return (
+            LinearOperator(shape, matvec=times, dtype=np.float64),
+            LinearOperator(shape, matvec=lambda direction: direction / diagonal, dtype=np.float64),
+        )
 
     def _log_shares(self, point: Floats) -> Floats:
         a, b = np.split(point, 2)
@@ -125,4 +144,4 @@ class _VectorLoss:
 
     def _summed(self, pull: Floats) -> Floats:
         """Sums over pictures of the pull on each a and on each b, `[2 K]`."""
-        return np.concatenate([np.einsum("n,nk,nk->k", self.weights, pull, self.scaled), self.weights @ pull])
+        return np.concatenate([self.weights @ (pull * self.scaled), self.weights @ pull])

@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 from eighteen.core.calibration import Calibration, Method
 from eighteen.core.errors import EighteenError
 from eighteen.core.predictions import softmax
-from eighteen.measuring._calibration_choice import candidates, reason_for, simplest_of
+from eighteen.measuring._calibration_choice import candidates, reason_for, simplest_of, why_no_vector
 from eighteen.measuring._calibration_fits import fit_scale, fit_scales
 from eighteen.measuring.columns import sizes_without_noise
 from eighteen.measuring.intervals import wilson
@@ -131,7 +131,7 @@ def choose_calibration(logits: Logits, targets: Ints, folds: Ints, groups: Ints 
 
     In the order none, temperature, vector: the first one whose out-of-fold NLL is at most one standard error
     of the paired difference above the lowest, and not above that of none. It is then fitted on all pictures.
-    Vector scaling takes part where every class has 10 pictures.
+    Vector scaling takes part where every class has 10 pictures, and with at most 5 million logits.
 
     Args:
         logits, targets, folds: as in `cross_fitted`.
@@ -155,7 +155,8 @@ def choose_calibration(logits: Logits, targets: Ints, folds: Ints, groups: Ints 
         for method in candidates(targets[known], logits.shape[1])
     }
     fitted = _fit(simplest_of(losses, units[known]), logits, targets)
-    return replace(fitted, reason=reason_for(fitted, losses, units[known]), n=int(known.sum()))
+    skipped = why_no_vector(targets[known], logits.shape[1])
+    return replace(fitted, reason=reason_for(fitted, losses, units[known], skipped), n=int(known.sum()))
 
 
 def debiased_ece(targets: Ints, probabilities: Floats) -> float | None:
