@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from eighteen.auditing._corrected import with_test_origin
+from eighteen.auditing._near import with_near_copies
 from eighteen.auditing.conflicts import contradictions
 from eighteen.auditing.repair import repair, without_contradictions, without_shared_copies
 from eighteen.auditing.scan import scan, without_looks
@@ -104,7 +105,7 @@ def audit(
         progress=progress,
     )
     findings = _limited(_run("scanned", scanned), len(dataset), max_skipped_fraction)
-    cleared = without_contradictions(scanned)
+    cleared = with_near_copies(without_contradictions(scanned))
     _require_two_classes(cleared)
     placed = split_with(cleared) if split_with else cleared
     findings += _run("split", placed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from eighteen.auditing._near import with_near_copies
 from eighteen.auditing.repair import without_contradictions
 from eighteen.auditing.scan import scan
 from eighteen.core.dataset import Dataset
@@ -29,7 +30,8 @@ def with_test_origin(
     if dataset.uncorrected is None:
         return dataset, []
     # Scanned a moment ago but for the dropped pictures: the rest comes from the scan's cache.
-    before = without_contradictions(scan(dataset.uncorrected, max_pixels=max_pixels))
+    scanned = scan(dataset.uncorrected, max_pixels=max_pixels, looks=True)
+    before = with_near_copies(without_contradictions(scanned))
     try:
         test_before = finished(before).subset("test")
     except DatasetError:

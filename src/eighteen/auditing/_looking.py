@@ -32,6 +32,8 @@ LARGE_PIXELS = 16_000_000
 _CHUNK = 32
 """Pictures a thread takes at once; fewer cost time in handing over, more make the progress jump."""
 
+_HASHED_WHOLE_BYTES = 1 << 16
+
 _IDX_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -91,13 +93,29 @@ def look_at_all(
 def pixel_hash(pixels: npt.NDArray[Any]) -> str:
     """SHA-256 of shape, type and values: equal for equal pictures, whatever file they come from.
 
+    Of a picture above 64 kB the sums of its rows and columns are hashed, in 64-bit words: SHA-256 of all
+    bytes would take half as long as decoding them.
+
     >>> grey = np.zeros((2, 3, 1), np.uint8)
     >>> pixel_hash(grey) == pixel_hash(grey.copy()), pixel_hash(grey) == pixel_hash(grey.reshape(3, 2, 1))
     (True, False)
     """
     digest = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
+    pixels = np.ascontiguousarray(pixels)
+    for part in [pixels] if pixels.nbytes <= _HASHED_WHOLE_BYTES else _sums(pixels):
+        digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
+
+
+def _sums(pixels: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Sums of words along and across the rows, and the bytes that fill no word.
+
+    Across, every third row is summed apart: an exchange between rows would otherwise leave both sums alone.
+    """
+    octets = pixels.reshape(len(pixels), -1).view(np.uint8)
+    whole = octets.shape[1] // 8 * 8
+    words = np.ascontiguousarray(octets[:, :whole]).view(np.uint64)
+    return [words.sum(axis=1), *(words[first::3].sum(axis=0) for first in range(3)), octets[:, whole:]]
 
 
 def _look_at_some(items: Sequence[Item], max_pixels: int, lanes: _Lanes) -> list[Record]:
@@ -174,7 +192,9 @@ def _plain(values: npt.NDArray[Any], index: int, max_pixels: int) -> bool:
 
 
 def _is_blank(pixels: npt.NDArray[Any]) -> bool:
-    """Whether all pixels are equal."""
+    """Whether all pixels are equal; most pictures are told by their corner."""
+    if (pixels[:8, :8] != pixels[0, 0]).any():
+        return False
     return all(
         bool(pixels[..., channel].min() == pixels[..., channel].max()) for channel in range(pixels.shape[2])
     )

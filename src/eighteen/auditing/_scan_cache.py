@@ -18,7 +18,7 @@ from eighteen.core.errors import RunError
 from eighteen.core.findings import Finding
 from eighteen.core.places import cache_folder
 
-DECODER = "2"
+DECODER = "3"
 """Goes up whenever the decoder or a record changes its meaning; older records are then ignored."""
 
 KEY = ("path", "index", "size_bytes", "mtime_ns")

@@ -38,6 +38,9 @@ SCHEMA: Mapping[str, pl.DataType] = {
 """The columns every data set has. `index` is -1 where a file holds one image; `split`, `group`, `sha256` and
 `mode` are "" and `width` and `height` 0 (pixels) while they are not known."""
 
+NEAR_COLUMN = "near_copy_of"
+"""A further column that the audit adds: the first id of the near copies that a picture is one of, else ""."""
+
 
 @dataclass(frozen=True)
 class Skipped:

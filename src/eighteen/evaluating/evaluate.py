@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from eighteen.core.corrections import LABEL_BEFORE
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import NEAR_COLUMN, Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.findings import name_some
 from eighteen.core.measures import Measure
@@ -26,7 +26,10 @@ from eighteen.inference.predictor import Predictor
 from eighteen.measuring.picture_facts import brightness_and_blur
 from eighteen.tasks import make
 
-_NO_FACTS = ("path", "index", "target", "split", "group", "sha256", "pixels_sha256", LABEL_BEFORE)
+_NO_FACTS = (
+    *("path", "index", "target", "split", "group", "sha256", "pixels_sha256"),
+    *(NEAR_COLUMN, LABEL_BEFORE),
+)
 """Columns of a data set that name a picture instead of describing it, or that slices know already."""
 
 

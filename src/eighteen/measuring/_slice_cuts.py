@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from eighteen.core.dataset import NEAR_COLUMN
 from eighteen.measuring.auroc import Flags
 
 FEW_VALUES = 8
@@ -23,8 +24,8 @@ NO_VALUE = "(no value)"
 
 # Names and hashes of pictures, and what predictions say better.
 _PASSED_OVER = frozenset(
-    ("id", "path", "index", "target", "split", "group", "sha256", "pixels_sha256", "width", "height")
-)
+    ("id", "path", "index", "target", "split", "group", "sha256", "pixels_sha256", NEAR_COLUMN)
+) | {"width", "height"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
 """Units: the pictures that must stay on one side of every split, and where each unit's hash lies.
 
 A data set goes in; out come the unit of each row and a number in [0, 1) for each unit. Rows are one unit when
-they share a named group or show the same picture, also through others (a copy of a picture of patient 1 among
-those of patient 2 joins both patients). The number is a hash of the unit's name, so it depends on nothing
-else in the data set: pictures that are added later do not change it.
+they share a named group, show the same picture or are near copies of each other, also through others (a copy
+of a picture of patient 1 among those of patient 2 joins both patients). The number is a hash of the unit's
+name, so it depends on nothing else in the data set: pictures that are added later do not change it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from eighteen.core.dataset import Dataset, picture_hash
+from eighteen.core.dataset import NEAR_COLUMN, Dataset, picture_hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,13 @@ def find_units(dataset: Dataset, seed: int = 0) -> Units:
     """The units of a data set.
 
     Args:
-        dataset: its columns `group` and `sha256` (and `pixels_sha256` where it is there) say what belongs
-            together; an image that is not hashed yet stands for itself.
+        dataset: its columns `group` and `sha256` (and `pixels_sha256` and `near_copy_of` where they are
+            there) say what belongs together; an image that is not hashed yet stands for itself.
         seed: salt of the hash. Another seed gives another, equally good order.
     """
     content = content_keys(dataset.table)
-    of_row = _connected(dataset.table["group"], content)
+    links = [dataset.table[name] for name in ("group", NEAR_COLUMN) if name in dataset.table.columns]
+    of_row = _connected(content, links)
     named = dataset.table.select(
         pl.Series("unit", of_row, pl.Int64),
         pl.when(pl.col("group") != "").then(pl.col("group")).alias("group"),
@@ -74,18 +75,23 @@ def hash_position(key: str, seed: int) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def _connected(group: pl.Series, content: pl.Series) -> npt.NDArray[np.int64]:
-    """Numbers of the connected parts of the graph whose edges join each row's picture and its group."""
+def _connected(content: pl.Series, links: list[pl.Series]) -> npt.NDArray[np.int64]:
+    """Numbers of the connected parts of the graph whose edges join each row's picture and its named links."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     if len(content) == 0:
         return np.empty(0, np.int64)
     pictures = content.rank("dense").to_numpy().astype(np.int64) - 1
-    grouped = (group != "").to_numpy()
-    groups = group.rank("dense").to_numpy().astype(np.int64) - 1 + pictures.max() + 1
-    nodes = int(groups.max()) + 1
-    edges = coo_array((np.ones(grouped.sum()), (pictures[grouped], groups[grouped])), shape=(nodes, nodes))
+    nodes, starts, ends = int(pictures.max()) + 1, [], []
+    for link in links:
+        named = (link.fill_null("") != "").to_numpy()
+        numbers = link.rank("dense").to_numpy().astype(np.int64) - 1 + nodes
+        starts.append(pictures[named])
+        ends.append(numbers[named])
+        nodes = int(numbers.max()) + 1
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    edges = coo_array((np.ones(len(start)), (start, end)), shape=(nodes, nodes))
     _, labels = connected_components(edges, directed=False)
     _, of_row = np.unique(labels[pictures], return_inverse=True)
     return of_row.astype(np.int64)
