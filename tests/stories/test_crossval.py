@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from eighteen import Recipe, report
-from eighteen.api import crossval, resume_crossval
+from eighteen.api import compare_recipes, crossval, resume_crossval
 from eighteen.core.errors import Interrupted, RecipeError, RunError
 from eighteen.core.study import Study
 from eighteen.evaluating import crossval as crossval_module
@@ -118,3 +118,52 @@ def test_what_cannot_be_cross_validated_is_refused(
         crossval(pictures, tmp_path / "one", small(), folds=1)
     with pytest.raises(RunError, match="no study"):
         resume_crossval(tmp_path)
+
+
+def test_the_audit_s_warnings_are_told_before_any_training(
+    paint: Callable[..., Path],
+    small: Callable[..., Recipe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photos = paint(tmp_path / "photos", {"blue": 60, "red": 4})
+    told: list[str] = []
+    monkeypatch.setattr("eighteen.api.studies.resume_crossval", lambda out, progress: Study.open(out))
+    monkeypatch.setattr("eighteen.api.studies.resume_compare", lambda out, progress: None)
+    tell = lambda stage, done, total, note: told.append(f"{stage} {note}")  # noqa: E731
+    crossval(photos, tmp_path / "cv", small(), progress=tell)
+    of_crossval = [note for note in told if note.startswith("warning imbalance")]
+    assert len(of_crossval) == 1
+    other = small(**{"training.epochs": 1})
+    compare_recipes(photos, tmp_path / "compared", small(), other, progress=tell)
+    assert [note for note in told if note.startswith("warning imbalance")] == 2 * of_crossval
+
+
+def test_studies_take_the_options_of_train() -> None:
+    from typer.main import get_command
+
+    from eighteen.cli.main import app
+
+    options = {
+        name: {parameter.name for parameter in command.params}
+        for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
+    }
+    own = {"data", "out", "resume", "test"}
+    for study in ("crossval", "compare"):
+        assert options["train"] - own <= options[study], study
+
+
+def test_few_pictures_are_told_to_be_cross_validated(
+    pictures: Path, eighteen: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    findings = {row["check"]: row for row in eighteen("audit", pictures, "--json").json["findings"]}
+    assert "with 12 pictures a class" in findings["small_data"]["message"]
+    assert "eighteen crossval" in findings["small_data"]["advice"]
+
+    def stop(*_: Any) -> None:
+        raise RunError("no training here")
+
+    monkeypatch.setattr("eighteen.training.planning.plan", stop)
+    said = eighteen("train", pictures, "--out", tmp_path / "run")
+    assert "with 12 pictures a class" in said.err
+    assert "eighteen crossval" in said.err
