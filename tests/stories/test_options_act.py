@@ -417,6 +417,7 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "training.head_first": (weights, PLAIN_SGD, True),
     "training.keep_head": (weights, {**RUINED, "training.keep_head": False}, True),
     "training.progressive_from": (batch, {"training.progressive_from": 1.0, "training.epochs": 4}, 0.5),
+    "training.side_fraction": (batch, {"training.progressive_from": 1.0}, 0.5),
     "training.freeze_norms": (weights, PLAIN_SGD, True),
     "training.freeze_until": (weights, PLAIN_SGD, {"layer1": 1}),
     "training.swa_from": (weights, PLAIN_SGD, 0.5),

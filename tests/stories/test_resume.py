@@ -45,6 +45,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.workers": 2,
         "augment.erasing": 0.5,
     },
+    "mixing, policy, repeats, flips by turns": {
+        "augment.mixup_alpha": 0.4,
+        "augment.cutmix_alpha": 1.0,
+        "augment.policy": "rand",
+        "augment.repeats": 2,
+        "augment.horizontal_flip": 0.5,
+        "augment.flip_alternates": True,
+        "training.workers": 2,
+    },
     "sampling, focal loss": {
         "training.sampling": "balanced",
         "loss.name": "focal",

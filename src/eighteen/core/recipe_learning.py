@@ -85,6 +85,11 @@ class TrainingSection(Section):
         description="side of the first epochs as a share of inputs.size; it grows to all of it over the "
         "first three quarters of the epochs (Howard 2018); 1: every epoch at full size",
     )
+    side_fraction: Annotated[float, Field(ge=0.3, le=1)] = Field(
+        1.0,
+        description="side of the training pictures as a share of inputs.size; under 1, answers come at a "
+        "higher resolution than was trained at (Touvron et al. 2019)",
+    )
     freeze_norms: bool | Auto = Field(
         "auto", description="keep the BatchNorm statistics that training started from"
     )

@@ -113,7 +113,9 @@ def collect_sheet(dataset: Dataset, recipe: Recipe) -> Sheet:
     """
     resolved, reasons = resolve(recipe, dataset)
     resolved, _ = with_statistics(resolved, dict(reasons), dataset)
-    resolved = resolved.changed(training={"progressive_from": 1.0, "workers": 0, "batch_size": _POOL})
+    resolved = resolved.changed(
+        training={"progressive_from": 1.0, "side_fraction": 1.0, "workers": 0, "batch_size": _POOL}
+    )
     training = dataset.subset("train")
     shown = _chosen(training)
     studio = _Studio(shown, resolved)

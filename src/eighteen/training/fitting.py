@@ -179,7 +179,7 @@ def training_batches(recipe: Recipe, training: Dataset, task: Task, progress: Pr
         settings.batch_size,
         recipe.seed,
         settings.workers,
-        epoch_sides_px(settings.epochs, inputs.size, settings.progressive_from),
+        epoch_sides_px(settings.epochs, inputs.size, settings.progressive_from, settings.side_fraction),
         _mixing(recipe),
         task.soft,
         recipe.augment.repeats,

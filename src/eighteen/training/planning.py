@@ -167,7 +167,8 @@ def _with_budget(
     assert minutes is not None and epochs != "auto" and size != "auto"
     start = recipe.training.progressive_from
     assert start != "auto"
-    share = work_share(epoch_sides_px(epochs, size, start))
+    sides_px = epoch_sides_px(epochs, size, start, recipe.training.side_fraction)
+    share = work_share(sides_px) * (sides_px[-1] / size) ** 2
     # Teachers only answer; a sharpness-aware step does everything twice.
     share *= 1 + FORWARD_SHARE * teachers_work(recipe, network)
     share *= 2 if recipe.optimizer.sam_rho > 0 else 1

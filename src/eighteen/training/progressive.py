@@ -4,7 +4,12 @@ In comes the full side and the share of it that training starts with; out comes 
 takes time with the square of the side, so this saves a third of a training. Validation, test and the last
 quarter of the epochs are at full size.
 
+The last epochs can be smaller than validation and test, too: random crops show objects larger than the plain
+view does, and a network then answers better at a larger side than it was trained at.
+
 Source: Howard, Training Imagenet in 3 hours for $25 (DAWNBench 2018); Tan and Le, EfficientNetV2, ICML 2021.
+Touvron et al., Fixing the train-test resolution discrepancy, NeurIPS 2019 (without its last step, which tunes
+the head and the norms anew at the larger side).
 """
 
 from __future__ import annotations
@@ -19,18 +24,25 @@ FULL_SIZE_SHARE = 0.25
 """The last epochs, as a share of all, that see the full size."""
 
 
-def epoch_sides_px(epochs: int, size_px: int, start_fraction: float) -> tuple[int, ...]:
-    """Side of the pictures in each epoch; the last is always the full one.
+def epoch_sides_px(
+    epochs: int, size_px: int, start_fraction: float, last_fraction: float = 1.0
+) -> tuple[int, ...]:
+    """Side of the pictures in each epoch.
 
     Args:
         epochs: of the training.
         size_px: side of the network's input.
-        start_fraction: share of it that the first epoch sees.
+        start_fraction: share of the last epoch's side that the first one sees.
+        last_fraction: share of `size_px` that the last epoch sees.
 
     >>> epoch_sides_px(8, 32, 0.6)
     (20, 20, 24, 24, 28, 28, 32, 32)
+    >>> epoch_sides_px(3, 32, 1.0, last_fraction=0.75)
+    (24, 24, 24)
     """
     unit_px = 4 if size_px <= 64 else 16
+    if last_fraction < 1:
+        size_px = max(unit_px, unit_px * round(size_px * last_fraction / unit_px))
     growing = epochs - max(1, math.ceil(epochs * FULL_SIZE_SHARE))
     sides = []
     for epoch in range(epochs):
