@@ -6,6 +6,7 @@ it nor pays its memory.
 
 from eighteen.api.collecting import screen
 from eighteen.api.data import audit, augment, read, split
+from eighteen.api.relatives import compare_models, compares_models, resume_compare_models
 from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 
@@ -13,7 +14,9 @@ __all__ = [
     "audit",
     "augment",
     "compare",
+    "compare_models",
     "compare_recipes",
+    "compares_models",
     "cost",
     "crossval",
     "demo",
@@ -24,6 +27,7 @@ __all__ = [
     "report",
     "resume",
     "resume_compare",
+    "resume_compare_models",
     "resume_crossval",
     "screen",
     "split",

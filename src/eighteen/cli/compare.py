@@ -20,6 +20,18 @@ def command(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="RUN RUN | DATA", help="Two runs, or the data to train on.")
     ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME,…", help="Networks to train and compare; the first is compared with."
+        ),
+    ] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="epochs|time", help="Of --models: as many epochs for each, or --budget for each."
+        ),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Of two runs; test where both have opened it, else val.")
     ] = None,
@@ -65,10 +77,12 @@ def command(
 ) -> None:
     """Say whether the second is better: helps, hurts, no difference that matters, or cannot tell.
 
-    Two runs are compared by what they said about one split. Two recipes are trained here, with several seeds.
+    Two runs are compared by what they said about one split. Two recipes are trained here, with several seeds;
+    so are the networks of --models, of which it says what each costs too.
     """
     from eighteen import api
     from eighteen.cli import _display as show
+    from eighteen.cli._models_compared import print_models
 
     began = time.perf_counter()
     given = paths or []
@@ -89,12 +103,41 @@ def command(
         "strict": strict,
         "corrections": corrections,
     }
-    trains = any((recipe, change, settings, out, *flags.values(), *choices.values())) or seed == 0
+    trains = (
+        any((models, track, recipe, change, settings, out, *flags.values(), *choices.values())) or seed == 0
+    )
     if resume is not None:
         if given or trains:
             raise typer.BadParameter("--resume goes on as the study began; leave out everything else")
+        if api.compares_models(resume):
+            with show.progress_bars() as bars:
+                rows = api.resume_compare_models(resume, bars)
+            print_models(rows, resume, time.perf_counter() - began, as_json)
+            return
         with show.progress_bars() as bars:
             compared, where = api.resume_compare(resume, bars), resume
+    elif models is not None:
+        if len(given) != 1 or out is None or model or change or len(recipe or []) > 1:
+            raise typer.BadParameter("--models takes one DATA, --out STUDY and one recipe for all of them")
+        if track not in (None, "epochs", "time"):
+            raise typer.BadParameter(f"--track is {track}; expected epochs or time")
+        chosen = opt.make_recipe(recipe[0] if recipe else None, settings, flags=flags, **choices)
+        with show.progress_bars() as bars:
+            rows = api.compare_models(
+                given[0],
+                out,
+                [name.strip() for name in models.split(",")],
+                chosen,
+                track="time" if track == "time" else "epochs",
+                seeds=seeds,
+                folds=folds,
+                margin=margin,
+                progress=bars,
+            )
+        print_models(rows, out, time.perf_counter() - began, as_json)
+        return
+    elif track is not None:
+        raise typer.BadParameter("--track belongs to --models")
     elif len(given) == 2:
         if trains:
             raise typer.BadParameter(

@@ -145,6 +145,16 @@ def check_name(name: str) -> str:
     return base
 
 
+def takes_small_stem(name: str) -> bool:
+    """Whether the network can have `stem="small"`: the page, and timm's ResNets."""
+    base = check_name(name)
+    if base == _PAGE:
+        return True
+    from timm.models import model_entrypoint
+
+    return model_entrypoint(base).__module__ == "timm.models.resnet"
+
+
 def head_name(model: nn.Module) -> str:
     """Where the classifier sits: the prefix of its parameters' names, such as "fc" or "head.fc".
 

@@ -13,6 +13,7 @@ from eighteen.core.errors import RunError
 from eighteen.core.measures import Measure
 from eighteen.core.run import Run
 from eighteen.core.study import Study
+from eighteen.reporting.models_page import models_page
 from eighteen.reporting.page import environment
 from eighteen.reporting.results import in_order
 from eighteen.reporting.words import counted, pictures
@@ -50,6 +51,8 @@ def write_study_report(study: Study) -> Path:
             f"{study.path} is {info['state']}, so there is no answer yet; go on with it: "
             f"eighteen {info['kind']} --resume {study.path}"
         )
+    if "models" in info["asked"]:
+        return study.save_text("report.html", models_page(study))
     compared = info["kind"] == "compare"
     template = environment().get_template("study.html.j2")
     page = template.render(

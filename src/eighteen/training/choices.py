@@ -6,15 +6,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from eighteen.core.inputs import InputSpec
 from eighteen.core.recipe import Recipe
-from eighteen.core.run import Run
-from eighteen.models.weights import input_spec_for
+from eighteen.models.family import takes_small_stem
 from eighteen.training.cache import default_workers
+from eighteen.training.facts import Facts, run_of_weights, weights_spec
 
 SMALL_PX = 40
 """Up to this side the small stem (3x3, no pool) is used: a 32 px picture would leave the 7x7 stem as 8x8."""
@@ -34,45 +31,8 @@ PROGRESSIVE_PX = 28
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
 
 
-Choice = Callable[[Recipe, "Facts"], tuple[Any, str]]
+Choice = Callable[[Recipe, Facts], tuple[Any, str]]
 """Looks at the recipe so far and at the facts; gives a value and the reason."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the choices look at, from the training split.
-
-    Attributes:
-        n: training pictures.
-        short_px: median short side, pixels.
-        aspect_spread: 95th percentile of long over short side.
-        grey: whether every picture of the data set is grey.
-        class_names: the classes.
-        pretrained: whether training starts from weights.
-    """
-
-    n: int
-    short_px: int
-    aspect_spread: float
-    grey: bool
-    class_names: tuple[str, ...]
-    pretrained: bool
-
-
-def weights_spec(recipe: Recipe) -> InputSpec:
-    """What the weights that training starts from were made with: the inputs of an earlier run, where they lie
-    in one, else what timm states for the network."""
-    run = _run_of_weights(recipe)
-    return input_spec_for(recipe.model.name) if run is None else run.inputs
-
-
-def _run_of_weights(recipe: Recipe) -> Run | None:
-    """The run whose weights training starts from, where they are those of one."""
-    beside = Path(recipe.model.weights)
-    folder = beside if beside.is_dir() else beside.parent
-    if (beside.is_dir() or beside.is_file()) and (folder / "inputs.json").exists():
-        return Run.open(folder)
-    return None
 
 
 # One function a field: (recipe so far, facts) -> (value, reason)
@@ -134,11 +94,13 @@ def _kernel(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _stem(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     size = recipe.inputs.size
     assert size != "auto"
-    run = _run_of_weights(recipe) if facts.pretrained else None
+    run = run_of_weights(recipe) if facts.pretrained else None
     if run is not None:
         return run.recipe.model.stem, "the stem that the weights have"
     if facts.pretrained or size > SMALL_PX:
         return "imagenet", f"inputs of {size} px"
+    if not takes_small_stem(recipe.model.name):
+        return "imagenet", f"{recipe.model.name} knows no other stem"
     return "small", f"inputs of {size} px would leave the 7x7 stem too small a map"
 
 

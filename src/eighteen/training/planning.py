@@ -22,7 +22,7 @@ from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
 from eighteen.training.budget import fit_to_budget
 from eighteen.training.cache import SquareReader
-from eighteen.training.choices import weights_spec
+from eighteen.training.facts import weights_spec
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import epoch_sides_px, work_share

@@ -13,7 +13,8 @@ import polars as pl
 from eighteen.core.dataset import Dataset
 from eighteen.core.inputs import InputSpec
 from eighteen.core.recipe import Recipe
-from eighteen.training.choices import NO_WEIGHTS_BELOW_PX, ORDER, Choice, Facts
+from eighteen.training.choices import NO_WEIGHTS_BELOW_PX, ORDER, Choice
+from eighteen.training.facts import Facts
 
 _GREY_MODES = ("L", "1", "LA", "I;16", "I;12", "I", "F")
 
