@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eighteen.api import audit, evaluate, predict, read, report, resume, split, train
+    from eighteen.api import audit, evaluate, export, predict, read, report, resume, split, train
     from eighteen.core.corrections import Corrections
     from eighteen.core.dataset import Dataset
     from eighteen.core.errors import EighteenError, UnreadableImage
@@ -29,6 +29,7 @@ __all__ = [
     "UnreadableImage",
     "audit",
     "evaluate",
+    "export",
     "load_image",
     "predict",
     "read",

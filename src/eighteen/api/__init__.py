@@ -6,6 +6,7 @@ it nor pays its memory.
 
 from eighteen.api.collecting import screen
 from eighteen.api.data import audit, augment, read, split
+from eighteen.api.exports import export
 from eighteen.api.relatives import compare_models, compares_models, resume_compare_models
 from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
@@ -22,6 +23,7 @@ __all__ = [
     "demo",
     "evaluate",
     "explain",
+    "export",
     "predict",
     "read",
     "report",

@@ -116,7 +116,7 @@ class InputSpec(BaseModel):
             inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
             inner = resize(pixels, inner_height, inner_width, self.kernel)
             canvas = np.empty((self.channels, size, size), dtype=np.float32)
-            canvas[:] = self._background_value()[:, None, None]
+            canvas[:] = self.background_values[:, None, None]
             top, left = (size - inner_height) // 2, (size - inner_width) // 2
             canvas[:, top : top + inner_height, left : left + inner_width] = inner
             return canvas
@@ -138,7 +138,9 @@ class InputSpec(BaseModel):
         mean, std = np.asarray(self.mean, np.float64), np.asarray(self.std, np.float64)
         return (1.0 / (255.0 * std)).astype(np.float32), (-mean / std).astype(np.float32)
 
-    def _background_value(self) -> npt.NDArray[np.float32]:
+    @property
+    def background_values(self) -> npt.NDArray[np.float32]:
+        """The background in the network's channels, `[C]`, 0..255."""
         pixel = np.array([[self.background]], dtype=np.uint8)
         return np.asarray(with_channels(pixel, self.channels)[0, 0], dtype=np.float32)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Self
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from eighteen.core.artifact import Opened, Pictures
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RunError
@@ -19,12 +21,21 @@ from eighteen.core.pixels import Source
 from eighteen.core.predictions import Predictions, softmax
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
-from eighteen.inference.reading import Item, items_of, read_batches
+from eighteen.inference import exported
+from eighteen.inference.reading import Item, items_of, read_batches, read_pictures
 from eighteen.inference.scoring import Forward
 from eighteen.measuring.conformal import SetRule, fit_sets, sets
 
 Look = Callable[[npt.NDArray[np.float32]], Mapping[str, npt.NDArray[np.float32]]]
 """Fitted pictures `[B, C, H, W]`, 0..255, to arrays of B rows."""
+
+
+_Answered = tuple[
+    npt.NDArray[np.int64],
+    Callable[[], npt.NDArray[np.float32]],
+    Callable[[], npt.NDArray[np.float32]],
+    tuple[tuple[int, str], ...],
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,8 @@ class Predictor:
         calibration: what is done to the logits that `forward` gives.
         set_rule: which classes belong into a prediction set; None makes none.
         note: what the user should know about how it was opened, such as a device that is not there.
+        ask: RGB pictures `[H, W, 3]` of any size to logits, for a model that fits them itself; pictures then
+            go there, and `forward` is left to those who have fitted ones.
     """
 
     def __init__(
@@ -69,9 +82,11 @@ class Predictor:
         note: str = "",
         calibration: Calibration | None = None,
         set_rule: SetRule | None = None,
+        ask: Callable[[Pictures], npt.NDArray[np.float32]] | None = None,
     ) -> None:
         self.note = note
         self.forward = forward
+        self.ask = ask
         self.inputs = inputs
         self.class_names = tuple(class_names)
         self.max_pixels = max_pixels
@@ -80,11 +95,11 @@ class Predictor:
 
     @classmethod
     def open(cls, path: str | Path, device: str = "auto", coverage: float | None = None) -> Self:
-        """Opens a run folder.
+        """Opens a run folder, a folder that `eighteen export` made, or a file of it that describes itself.
 
         Args:
-            path: the run.
-            device: where the network runs.
+            path: the model.
+            device: where the network of a run runs; exported models run where their runtime does.
             coverage: how often the prediction set shall hold the true class, 0..1; fitted on what the model
                 said about validation. None makes no sets.
 
@@ -94,12 +109,27 @@ class Predictor:
         from eighteen.inference.devices import open_placed
         from eighteen.inference.scoring import Scorer
 
+        if exported.is_exported(Path(path)):
+            if coverage is not None:
+                raise RunError(
+                    f"{path}: prediction sets need the run that a model was exported from; name the run"
+                )
+            return cls.of(exported.open_model(Path(path)))
         run = Run.open(path)
         network, place, note = open_placed(run, device)
         scorer = Scorer(network, run.inputs, place)
         limit = run.recipe.data.max_pixels
         rule = None if coverage is None else _set_rule(run, coverage)
         return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration, rule)
+
+    @classmethod
+    def of(cls, opened: Opened, max_pixels: int | None = None) -> Self:
+        """Asks an exported model that is open already."""
+
+        def forward(fitted: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return opened.bare(opened.inputs.normalised(fitted))
+
+        return cls(forward, opened.inputs, opened.class_names, max_pixels, ask=opened.answer)
 
     def predict(
         self,
@@ -197,16 +227,35 @@ class Predictor:
         errors: dict[int, str] = {}
         seen: list[Mapping[str, npt.NDArray[np.float32]]] = []
         done = 0
-        for batch in read_batches(items, self.inputs, batch_size, self.max_pixels):
-            errors.update(batch.unreadable)
-            if len(batch.positions):
-                logits[batch.positions] = self.forward(batch.pixels)
+        for positions, answers, fitted, unreadable in self._answered(items, batch_size):
+            errors.update(unreadable)
+            if len(positions):
+                logits[positions] = answers()
                 if look is not None:
-                    seen.append(look(batch.pixels))
-            done += len(batch.positions) + len(batch.unreadable)
+                    seen.append(look(fitted()))
+            done += len(positions) + len(unreadable)
             progress("predict", done, len(items), "")
         names = seen[0] if seen else ()
         return logits, errors, {name: np.concatenate([part[name] for part in seen]) for name in names}
+
+    def _answered(self, items: Sequence[Item], batch_size: int) -> Iterator[_Answered]:
+        """Each batch: its positions, logits and fitted pictures (made when asked for), failures."""
+        if self.ask is None:
+            for batch in read_batches(items, self.inputs, batch_size, self.max_pixels):
+                pixels = batch.pixels
+                yield batch.positions, partial(self.forward, pixels), partial(_same, pixels), batch.unreadable
+            return
+        for found in read_pictures(items, self.inputs, batch_size, self.max_pixels):
+            fitted = partial(_fitted, found.pictures, self.inputs)
+            yield found.positions, partial(self.ask, found.pictures), fitted, found.unreadable
+
+
+def _same(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return pixels
+
+
+def _fitted(pictures: Pictures, inputs: InputSpec) -> npt.NDArray[np.float32]:
+    return np.stack([inputs.fitted(inputs.to_channels_of(picture)) for picture in pictures])
 
 
 def _set_rule(run: Run, coverage: float) -> SetRule:

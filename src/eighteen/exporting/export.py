@@ -1,0 +1,162 @@
+"""From a run to a model that runs elsewhere, with the proof that it gives the same answers.
+
+The format writes into a folder that has no name yet; the exported model is opened in its own runtime and
+compared with the run; only one that agrees gets its name. A refused one leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from eighteen.core import store
+from eighteen.core.artifact import Artifact, Exportable
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import DatasetError, EighteenError, GateError
+from eighteen.core.progress import Progress, silent
+from eighteen.core.run import Run, package_version, require_absent
+from eighteen.exporting.bundle import write_bundle
+from eighteen.exporting.parity import PICTURES, Parity, measure_parity
+from eighteen.formats import native
+from eighteen.inference.exported import load_format
+from eighteen.inference.predictor import Predictor
+from eighteen.inference.reading import items_of, read_batches
+
+SAMPLES = 256
+"""Training pictures that integer ranges are set by."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model and its proof."""
+
+    artifact: Artifact
+    parity: Parity
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.artifact.path.as_posix(),
+            "format": self.artifact.info["kind"],
+            "precision": self.artifact.info["precision"],
+            "parity": self.parity.to_json(),
+            "size_mb": round(self.parity.size_bytes / 1e6, 3),
+            "latency_ms": {size: times["p50"] for size, times in self.parity.latency_ms.items()},
+        }
+
+
+def export(
+    run: Run,
+    kind: str,
+    precision: str = "fp32",
+    out: Path | None = None,
+    pictures: int = PICTURES,
+    progress: Progress = silent,
+) -> Exported:
+    """Writes a trained model in another format.
+
+    Args:
+        run: trained.
+        kind: name of the format.
+        precision: one that the format offers.
+        out: folder to make; None takes `exports/KIND` (with the precision, where it is not fp32) in the run.
+        pictures: real files to compare on.
+        progress: told how far it is.
+
+    Raises:
+        EighteenError: there is no such format or precision, or its packages are missing.
+        GateError: the exported model disagrees; nothing is left behind.
+    """
+    writer = load_format(kind)
+    if precision not in writer.PRECISIONS:
+        raise EighteenError(
+            f"the format '{kind}' has no precision '{precision}'; it has: {', '.join(writer.PRECISIONS)}"
+        )
+    name = kind if precision == "fp32" else f"{kind}-{precision}"
+    path = run.path / "exports" / name if out is None else out
+    require_absent(path)
+    source = Predictor.open(run.path, "cpu")
+    model = exportable(run)
+    with store.new_folder(path) as staging:
+        artifact = Artifact(staging)
+        progress("export", 0, 1, f"writing {name}")
+        files = writer.write(model, staging, precision)
+        artifact.save_inputs(model.inputs)
+        artifact.save_info(
+            {
+                "kind": kind,
+                "precision": precision,
+                "files": {"model": files.model, "bare": files.bare},
+                "outside": files.outside,
+                "facts": dict(files.facts),
+                "class_names": list(model.class_names),
+                "calibration": model.calibration.to_json(),
+                "input_spec_sha256": model.inputs.sha256,
+                "max_pixels": run.recipe.data.max_pixels,
+                "notes": dict(model.notes),
+            }
+        )
+        opened = writer.open_files(artifact.model_path, artifact.bare_path)
+        parity = measure_parity(
+            source, opened, run.dataset, precision, artifact.size_bytes, pictures, progress
+        )
+        artifact.save_parity(parity.to_json())
+        if parity.problems:
+            raise GateError(
+                f"the {name} model does not answer like {run.path}: {'; '.join(parity.problems)}. It was "
+                f"removed. {_remedy(precision)}"
+            )
+        write_bundle(artifact, parity)
+    return Exported(replace(artifact, path=path), parity)
+
+
+def exportable(run: Run) -> Exportable:
+    """A trained run as formats take it.
+
+    Raises:
+        RunError: the run holds no weights.
+    """
+    network = native.open_network(run)
+    return Exportable(
+        network,
+        run.inputs,
+        run.calibration,
+        run.class_names,
+        {
+            "model": run.recipe.model.name,
+            "made_with": f"eighteen {package_version()}",
+            "weights_sha256": store.file_sha256(run.weights_path),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+        lambda: _samples(run),
+    )
+
+
+def _samples(run: Run) -> npt.NDArray[np.float32]:
+    """Fitted training pictures, the classes in turn, `[N, C, size, size]`, 0..255.
+
+    Raises:
+        DatasetError: none of them can be read where they lay.
+    """
+    known = run.dataset.subset("train")
+    rank = pl.col("sha256").rank("ordinal").over("target")
+    chosen: Dataset = known.with_table(known.table.sort(rank, "target", "id").head(SAMPLES))
+    batches = list(read_batches(items_of(chosen), run.inputs, 64, run.recipe.data.max_pixels))
+    found = np.concatenate([batch.pixels for batch in batches])
+    if not len(found):
+        raise DatasetError(
+            f"integer ranges are set by training pictures, and none can be read below {known.root}; put them "
+            f"back, or export another precision"
+        )
+    return found
+
+
+def _remedy(precision: str) -> str:
+    if precision == "fp32":
+        return "This is a fault of the export, not of your data; please report it with the figures"
+    return "Take a higher precision: --precision fp32"

@@ -1,0 +1,250 @@
+"""ONNX: one file that takes uint8 RGB pictures of any size and answers with probabilities and logits.
+
+`model.onnx` holds everything from the decoded picture on: fit, normalisation, network, mirror average,
+calibration, softmax. `bare.onnx` starts at the normalised tensor, for pipelines that prepare pictures
+themselves. Classes, inputs and their hash travel in the metadata of both.
+
+Half precision and integers concern the network alone; the preparation stays float32.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eighteen.core import store
+from eighteen.core.artifact import Exportable, Files, Opened, Pictures
+from eighteen.core.errors import EighteenError, RunError
+from eighteen.core.inputs import InputSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession
+
+PRECISIONS = ("fp32", "fp16", "int8")
+NEEDS = ("onnx", "onnxscript", "onnxruntime")
+
+MODEL, BARE = "model.onnx", "bare.onnx"
+PROBABILITIES, LOGITS = "probabilities", "logits"
+
+
+def write(model: Exportable, folder: Path, precision: str) -> Files:
+    """Writes `model.onnx` and `bare.onnx`.
+
+    Args:
+        model: what to write.
+        folder: exists, and is empty.
+        precision: of `PRECISIONS`.
+    """
+    network = _PRECISION[precision](exported(model), model)
+    for name, graph in ((BARE, with_softmax(network)), (MODEL, with_preparation(network, model.inputs))):
+        _describe(graph, model.metadata)
+        store.write_bytes(folder / name, graph.SerializeToString())
+    return Files(MODEL, BARE)
+
+
+def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
+    """Both files in ONNX Runtime on the CPU.
+
+    Args:
+        model: takes pictures.
+        bare: takes tensors; may be absent.
+        threads: of the runtime; 0 lets it choose.
+
+    Raises:
+        RunError: the file is missing, damaged, or carries no description of its inputs.
+    """
+    whole = _session(model, threads)
+    notes = whole.get_modelmeta().custom_metadata_map
+    try:
+        inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
+        class_names = tuple(json.loads(notes["classes"]))
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"{model} does not say what its classes and inputs are (no metadata); make it "
+            f"with `eighteen export RUN --to onnx`"
+        ) from error
+    loaded: list[InferenceSession] = []
+
+    def from_tensor(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if not loaded:
+            loaded.append(_session(bare, threads))
+        return np.asarray(loaded[0].run([LOGITS], {"tensor": tensor})[0], np.float32)
+
+    def from_pictures(pictures: Pictures) -> npt.NDArray[np.float32]:
+        return in_equal_sizes(
+            pictures, len(class_names), lambda batch: np.asarray(whole.run([LOGITS], {"image": batch})[0])
+        )
+
+    return Opened(from_pictures, from_tensor, inputs, class_names)
+
+
+def in_equal_sizes(pictures: Pictures, classes: int, run: Any) -> npt.NDArray[np.float32]:
+    """Asks for pictures of one size at a time, and gives the answers `[N, K]` in the given order."""
+    logits = np.empty((len(pictures), classes), np.float32)
+    for rows in _rows_by_size(pictures).values():
+        logits[rows] = run(np.stack([pictures[row] for row in rows]))
+    return logits
+
+
+def _rows_by_size(pictures: Pictures) -> dict[tuple[int, ...], list[int]]:
+    found: dict[tuple[int, ...], list[int]] = {}
+    for row, picture in enumerate(pictures):
+        found.setdefault(picture.shape, []).append(row)
+    return found
+
+
+def exported(model: Exportable) -> ModelProto:
+    """The network with mirror average and calibration: `tensor` `[N, C, size, size]` to `logits` `[N, K]`."""
+    import torch
+
+    from eighteen.models.answering import Answering
+
+    inputs = model.inputs
+    answering = Answering(model.network, inputs.mirror_average, model.calibration, len(model.class_names))
+    # Two pictures: an example batch of one would be taken for a constant.
+    example = torch.zeros(2, inputs.channels, inputs.size, inputs.size)
+    with warnings.catch_warnings(), torch.inference_mode():
+        # The exporter warns about its own internals.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            answering,
+            (example,),
+            input_names=["tensor"],
+            output_names=[LOGITS],
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    found: ModelProto = program.model_proto
+    return found
+
+
+def with_softmax(network: ModelProto) -> ModelProto:
+    """The same network with a second output, `probabilities` `[N, K]`, named first."""
+    from onnx import ModelProto, TensorProto, helper
+
+    model = ModelProto()
+    model.CopyFrom(network)
+    graph = model.graph
+    graph.node.append(helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=-1, name="node_softmax"))
+    dims = [d.dim_param or d.dim_value for d in graph.output[0].type.tensor_type.shape.dim]
+    logits = graph.output.pop()
+    graph.output.append(helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, dims))
+    graph.output.append(logits)
+    return model
+
+
+def with_preparation(network: ModelProto, inputs: InputSpec) -> ModelProto:
+    """The network with softmax behind and `InputSpec` in front of it."""
+    from eighteen.formats._onnx_preparation import preparation
+
+    model = with_softmax(network)
+    front = preparation(inputs)
+    nodes, initializers = list(model.graph.node), list(model.graph.initializer)
+    del model.graph.node[:], model.graph.initializer[:], model.graph.input[:]
+    model.graph.node.extend([*front.node, *nodes])
+    model.graph.initializer.extend([*front.initializer, *initializers])
+    model.graph.input.extend(front.input)
+    return model
+
+
+def _describe(graph: ModelProto, notes: Mapping[str, str]) -> None:
+    from onnx import checker, helper
+
+    del graph.metadata_props[:]
+    helper.set_model_props(graph, dict(notes))
+    graph.producer_name = "eighteen"
+    checker.check_model(graph)
+
+
+def _fp16(network: ModelProto, model: Exportable) -> ModelProto:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    with warnings.catch_warnings():
+        # Weights below the smallest half-precision number become that number; the parity check judges it.
+        warnings.simplefilter("ignore")
+        half: ModelProto = convert_float_to_float16(network, keep_io_types=True)
+    OnnxModel(half).topological_sort()
+    return half
+
+
+def _int8(network: ModelProto, model: Exportable) -> ModelProto:
+    """Static quantisation: one scale a channel of the weights, ranges of activations from training pictures.
+
+    Seven bits of weights where a processor without VNNI would overflow its 16-bit sums: the file has to give
+    the same answers everywhere.
+    """
+    import onnx
+    from onnxruntime import quantization as q
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory(prefix="eighteen-int8-") as name:
+        plain, ready, small = (Path(name) / file for file in ("plain.onnx", "ready.onnx", "int8.onnx"))
+        plain.write_bytes(network.SerializeToString())
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
+        q.quantize_static(
+            ready,
+            small,
+            _Samples(model),
+            quant_format=q.QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=q.QuantType.QUInt8,
+            weight_type=q.QuantType.QInt8,
+            calibrate_method=q.CalibrationMethod.MinMax,
+        )
+        found: ModelProto = onnx.load(small)
+        return found
+
+
+class _Samples:
+    """Training pictures in small batches, as the quantiser asks for them."""
+
+    def __init__(self, model: Exportable, batch_size: int = 16) -> None:
+        self._batches = self._prepared(model, batch_size)
+
+    @staticmethod
+    def _prepared(model: Exportable, batch_size: int) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+        fitted = model.samples()
+        for start in range(0, len(fitted), batch_size):
+            yield {"tensor": model.inputs.normalised(fitted[start : start + batch_size])}
+
+    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+        return next(self._batches, None)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        raise EighteenError("calibration pictures are read once, in order")
+
+    def __len__(self) -> int:
+        return 0
+
+
+_PRECISION = {"fp32": lambda network, model: network, "fp16": _fp16, "int8": _int8}
+
+
+def _session(path: Path, threads: int) -> InferenceSession:
+    import onnxruntime
+
+    if not path.exists():
+        raise RunError(f"{path} is missing; export the model again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # The runtime raises classes of its own for damaged files.
+    except Exception as error:
+        raise RunError(
+            f"{path} cannot be opened by ONNX Runtime ({str(error)[:160]}); export it again"
+        ) from error
