@@ -9,7 +9,6 @@ Half precision and integers concern the network alone; the preparation stays flo
 
 from __future__ import annotations
 
-import json
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,13 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from eighteen.core import store
-from eighteen.core.artifact import Exportable, Files, Opened, Pictures
+from eighteen.core.artifact import Exportable, Files, Opened
 from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.inputs import InputSpec
+from eighteen.formats._opening import Run, open_described
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from onnxruntime import InferenceSession
+    from torch import Tensor, nn
 
 PRECISIONS = ("fp32", "fp16", "int8")
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
@@ -61,44 +62,17 @@ def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
     Raises:
         RunError: the file is missing, damaged, or carries no description of its inputs.
     """
-    whole = _session(model, threads)
-    notes = whole.get_modelmeta().custom_metadata_map
-    try:
-        inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
-        class_names = tuple(json.loads(notes["classes"]))
-    except (KeyError, ValueError) as error:
-        raise RunError(
-            f"{model} does not say what its classes and inputs are (no metadata); make it "
-            f"with `eighteen export RUN --to onnx`"
-        ) from error
-    loaded: list[InferenceSession] = []
-
-    def from_tensor(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        if not loaded:
-            loaded.append(_session(bare, threads))
-        return np.asarray(loaded[0].run([LOGITS], {"tensor": tensor})[0], np.float32)
-
-    def from_pictures(pictures: Pictures) -> npt.NDArray[np.float32]:
-        return in_equal_sizes(
-            pictures, len(class_names), lambda batch: np.asarray(whole.run([LOGITS], {"image": batch})[0])
-        )
-
-    return Opened(from_pictures, from_tensor, inputs, class_names)
+    return open_described(model, bare, lambda path: _loaded(path, threads))
 
 
-def in_equal_sizes(pictures: Pictures, classes: int, run: Any) -> npt.NDArray[np.float32]:
-    """Asks for pictures of one size at a time, and gives the answers `[N, K]` in the given order."""
-    logits = np.empty((len(pictures), classes), np.float32)
-    for rows in _rows_by_size(pictures).values():
-        logits[rows] = run(np.stack([pictures[row] for row in rows]))
-    return logits
+def _loaded(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
+    session = _session(path, threads)
+    name = session.get_inputs()[0].name
 
+    def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return np.asarray(session.run([LOGITS], {name: values})[0], np.float32)
 
-def _rows_by_size(pictures: Pictures) -> dict[tuple[int, ...], list[int]]:
-    found: dict[tuple[int, ...], list[int]] = {}
-    for row, picture in enumerate(pictures):
-        found.setdefault(picture.shape, []).append(row)
-    return found
+    return run, dict(session.get_modelmeta().custom_metadata_map)
 
 
 def exported(model: Exportable) -> ModelProto:
@@ -108,18 +82,35 @@ def exported(model: Exportable) -> ModelProto:
     from eighteen.models.answering import Answering
 
     inputs = model.inputs
-    answering = Answering(model.network, inputs.mirror_average, model.calibration, len(model.class_names))
     # Two pictures: an example batch of one would be taken for a constant.
     example = torch.zeros(2, inputs.channels, inputs.size, inputs.size)
+    return _program(Answering(model), example, "tensor", LOGITS, {0: "N"})
+
+
+def preparation(inputs: InputSpec) -> ModelProto:
+    """`InputSpec` as a graph: `image` uint8 `[N, H, W, 3]` to `tensor`."""
+    import torch
+
+    from eighteen.models.preparing import Preparing
+
+    example = torch.zeros(2, 48, 40, 3, dtype=torch.uint8)
+    return _program(Preparing(inputs), example, "image", "tensor", {0: "N", 1: "H", 2: "W"})
+
+
+def _program(
+    module: nn.Module, example: Tensor, takes: str, gives: str, dims: Mapping[int, str]
+) -> ModelProto:
+    import torch
+
     with warnings.catch_warnings(), torch.inference_mode():
         # The exporter warns about its own internals.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            answering,
+            module.eval(),
             (example,),
-            input_names=["tensor"],
-            output_names=[LOGITS],
-            dynamic_shapes=({0: torch.export.Dim("N")},),
+            input_names=[takes],
+            output_names=[gives],
+            dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in dims.items()},),
             dynamo=True,
             external_data=False,
             verbose=False,
@@ -146,15 +137,18 @@ def with_softmax(network: ModelProto) -> ModelProto:
 
 def with_preparation(network: ModelProto, inputs: InputSpec) -> ModelProto:
     """The network with softmax behind and `InputSpec` in front of it."""
-    from eighteen.formats._onnx_preparation import preparation
+    from onnx import compose
 
+    front = compose.add_prefix(preparation(inputs), "preparation_", rename_inputs=False)
+    joint = front.graph.output[0].name
+    for node in front.graph.node:
+        node.output[:] = ["tensor" if name == joint else name for name in node.output]
     model = with_softmax(network)
-    front = preparation(inputs)
     nodes, initializers = list(model.graph.node), list(model.graph.initializer)
     del model.graph.node[:], model.graph.initializer[:], model.graph.input[:]
-    model.graph.node.extend([*front.node, *nodes])
-    model.graph.initializer.extend([*front.initializer, *initializers])
-    model.graph.input.extend(front.input)
+    model.graph.node.extend([*front.graph.node, *nodes])
+    model.graph.initializer.extend([*front.graph.initializer, *initializers])
+    model.graph.input.extend(front.graph.input)
     return model
 
 
@@ -236,8 +230,6 @@ _PRECISION = {"fp32": lambda network, model: network, "fp16": _fp16, "int8": _in
 def _session(path: Path, threads: int) -> InferenceSession:
     import onnxruntime
 
-    if not path.exists():
-        raise RunError(f"{path} is missing; export the model again")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

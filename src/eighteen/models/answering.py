@@ -1,6 +1,6 @@
 """The whole answer as one network: mirror average and calibration behind the trained network.
 
-Every export is made from this module, so that what a run's predictor computes around its network cannot be
+Every export is made from these modules, so that what a run's predictor computes around its network cannot be
 left behind.
 """
 
@@ -9,28 +9,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from eighteen.core.calibration import Calibration
+from eighteen.core.artifact import Exportable
 
 
 class Answering(nn.Module):
     """Normalised `[N, C, size, size]` to calibrated logits `[N, K]`.
 
     Args:
-        network: trained, in evaluation mode.
-        mirror_average: whether the answer is the mean over the picture and its mirror image.
-        calibration: what is done to the logits.
-        classes: K.
+        model: what is exported; its network is in evaluation mode.
     """
 
     scale: Tensor
     bias: Tensor
 
-    def __init__(
-        self, network: nn.Module, mirror_average: bool, calibration: Calibration, classes: int
-    ) -> None:
+    def __init__(self, model: Exportable) -> None:
         super().__init__()
-        self.network = network
-        self.mirror_average = mirror_average
+        self.network = model.network
+        self.mirror_average = model.inputs.mirror_average
+        calibration, classes = model.calibration, len(model.class_names)
         plain = calibration.method == "none"
         scale = torch.ones(classes) if plain else torch.tensor(calibration.scale)
         bias = torch.zeros(classes) if plain else torch.tensor(calibration.bias)
@@ -46,3 +42,16 @@ class Answering(nn.Module):
         else:
             logits = self.network(images)
         return logits * self.scale + self.bias
+
+
+class WithProbabilities(nn.Module):
+    """Normalised `[N, C, size, size]` to probabilities and calibrated logits, `[N, K]` each."""
+
+    def __init__(self, model: Exportable) -> None:
+        super().__init__()
+        self.answering = Answering(model)
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits: Tensor = self.answering(images)
+        return logits.softmax(-1), logits

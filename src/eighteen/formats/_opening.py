@@ -1,0 +1,66 @@
+"""What opening has in common for formats whose files describe themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eighteen.core.artifact import Opened, Pictures
+from eighteen.core.errors import RunError
+from eighteen.core.inputs import InputSpec
+
+Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
+"""A batch, as the file takes it, to calibrated logits `[N, K]`."""
+
+
+def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Mapping[str, str]]]) -> Opened:
+    """Both files of a format.
+
+    Args:
+        model: takes pictures, and says what its classes and inputs are.
+        bare: takes tensors; opened when it is first asked, so it may be absent.
+        load: opens a file of the format, and gives its metadata.
+
+    Raises:
+        RunError: the file is missing, or says nothing about itself.
+    """
+    ask, notes = load(_present(model))
+    try:
+        inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
+        class_names = tuple(json.loads(notes["classes"]))
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"{model} does not say what its classes and inputs are; make it with `eighteen export RUN`"
+        ) from error
+    loaded: list[Run] = []
+
+    def from_tensor(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if not loaded:
+            loaded.append(load(_present(bare))[0])
+        return loaded[0](tensor)
+
+    def from_pictures(pictures: Pictures) -> npt.NDArray[np.float32]:
+        logits = np.empty((len(pictures), len(class_names)), np.float32)
+        for rows in _rows_by_size(pictures).values():
+            logits[rows] = ask(np.stack([pictures[row] for row in rows]))
+        return logits
+
+    return Opened(from_pictures, from_tensor, inputs, class_names)
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise RunError(f"{path} is missing; export the model again")
+    return path
+
+
+def _rows_by_size(pictures: Pictures) -> dict[tuple[int, ...], list[int]]:
+    found: dict[tuple[int, ...], list[int]] = {}
+    for row, picture in enumerate(pictures):
+        found.setdefault(picture.shape, []).append(row)
+    return found

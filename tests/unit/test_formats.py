@@ -1,0 +1,160 @@
+"""Every export format: the same answers as the network, from pictures and from tensors, and what files say
+of themselves. One contract over all of them; those whose packages are absent are skipped by name.
+
+BatchNorm is randomised: at its start a residual branch may be worth nothing, and any export would pass."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import nn
+
+from eighteen.core.artifact import Exportable, Opened
+from eighteen.core.calibration import Calibration
+from eighteen.core.errors import EighteenError, RunError
+from eighteen.core.inputs import InputSpec
+from eighteen.core.predictions import softmax
+from eighteen.exporting.awkward import awkward_pictures
+from eighteen.inference.exported import formats, load_format
+from eighteen.inference.scoring import Scorer
+from eighteen.models.family import build
+
+INPUTS = InputSpec(
+    size=32,
+    fit="letterbox",
+    kernel="bicubic",
+    mirror_average=True,
+    background=(10, 200, 30),
+    mean=(0.5, 0.4, 0.6),
+    std=(0.2, 0.3, 0.25),
+)
+CLASSES = ("a", "b", "ü", "d")
+CALIBRATION = Calibration("vector", (1.1, 0.9, 1.2, 0.8), (0.1, -0.2, 0.3, 0.0))
+
+LARGEST_GAP = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.15}
+"""Between logits of about 1, by precision."""
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.3, 0.3),
+                (module.running_mean, -0.3, 0.3),
+                (module.running_var, 0.5, 2.0),
+            ):
+                assert tensor is not None
+                with torch.no_grad():
+                    tensor.uniform_(low, high, generator=generator)
+    return network
+
+
+@pytest.fixture(scope="module")
+def model() -> Exportable:
+    torch.manual_seed(0)
+    network = build("test_resnet", num_classes=len(CLASSES), in_channels=3, stem="imagenet")
+    samples = np.random.default_rng(1).uniform(0, 255, (64, 3, 32, 32)).astype(np.float32)
+    notes = {"model": "test_resnet"}
+    return Exportable(randomised(network).eval(), INPUTS, CALIBRATION, CLASSES, notes, lambda: samples)
+
+
+@dataclass(frozen=True)
+class Written:
+    module: ModuleType
+    folder: Path
+    precision: str
+    opened: Opened
+
+
+KINDS = [
+    (name, precision)
+    for name in formats()
+    for precision in __import__(f"eighteen.formats.{name}", fromlist=["PRECISIONS"]).PRECISIONS
+]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids="-".join)
+def written(
+    request: pytest.FixtureRequest, model: Exportable, tmp_path_factory: pytest.TempPathFactory
+) -> Written:
+    name, precision = request.param
+    module = __import__(f"eighteen.formats.{name}", fromlist=["NEEDS"])
+    for package in module.NEEDS:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    folder = tmp_path_factory.mktemp(f"{name}-{precision}")
+    files = module.write(model, folder, precision)
+    return Written(module, folder, precision, module.open_files(folder / files.model, folder / files.bare))
+
+
+def expected(model: Exportable, pictures: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    scorer = Scorer(model.network, model.inputs, torch.device("cpu"))
+    return model.calibration.apply(scorer(np.stack([model.inputs.fitted(picture) for picture in pictures])))
+
+
+def test_pictures_of_any_size_get_the_networks_answers(written: Written, model: Exportable) -> None:
+    pictures = awkward_pictures(INPUTS.size)
+    right = expected(model, pictures)
+    assert right.std(axis=0).min() > 1e-3, "a network that answers alike to everything proves nothing"
+    np.testing.assert_allclose(written.opened.answer(pictures), right, atol=LARGEST_GAP[written.precision])
+
+
+def test_the_tensor_entry_gives_the_same(written: Written, model: Exportable) -> None:
+    pictures = awkward_pictures(INPUTS.size)
+    tensor = INPUTS.normalised(np.stack([INPUTS.fitted(picture) for picture in pictures]))
+    got = written.opened.bare(tensor)
+    np.testing.assert_allclose(got, expected(model, pictures), atol=LARGEST_GAP[written.precision])
+
+
+def test_several_pictures_at_once_are_answered_like_each_alone(written: Written) -> None:
+    pictures = list(np.random.default_rng(2).integers(0, 256, (3, 40, 56, 3), dtype=np.uint8))
+    together = written.opened.answer(pictures)
+    alone = np.concatenate([written.opened.answer([picture]) for picture in pictures])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_the_file_says_what_its_classes_and_inputs_are(written: Written) -> None:
+    assert written.opened.class_names == CLASSES
+    assert written.opened.inputs == INPUTS
+
+
+def test_a_damaged_file_is_a_clear_error(written: Written, tmp_path: Path) -> None:
+    name = next(path.name for path in written.folder.iterdir() if path.name.startswith("model."))
+    broken = tmp_path / name
+    broken.write_bytes(b"not a model")
+    with pytest.raises(RunError, match="export"):
+        written.module.open_files(broken, broken)
+
+
+def test_the_onnx_file_has_the_names_that_programs_rely_on(model: Exportable, tmp_path: Path) -> None:
+    import onnxruntime
+
+    load_format("onnx").write(model, tmp_path, "fp32")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    assert [(one.name, one.type, one.shape[3]) for one in session.get_inputs()] == [
+        ("image", "tensor(uint8)", 3)
+    ]
+    assert [one.name for one in session.get_outputs()] == ["probabilities", "logits"]
+    notes = session.get_modelmeta().custom_metadata_map
+    assert json.loads(notes["classes"]) == list(CLASSES)
+    assert InputSpec.from_json(json.loads(notes["input_spec"])) == INPUTS
+    assert notes["input_spec_sha256"] == INPUTS.sha256
+    pictures = np.random.default_rng(3).integers(0, 256, (2, 33, 47, 3), dtype=np.uint8)
+    probabilities, logits = session.run(None, {"image": pictures})
+    np.testing.assert_allclose(probabilities, softmax(logits), atol=1e-6)
+    assert probabilities.shape == (2, len(CLASSES))
+
+
+def test_an_unknown_format_is_named_with_those_that_exist() -> None:
+    with pytest.raises(EighteenError, match=r"no format 'onyx' .* onnx"):
+        load_format("onyx")
