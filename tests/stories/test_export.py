@@ -1,0 +1,129 @@
+"""Shipping: a run leaves as an ONNX file that answers alike, and nothing is left behind when it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from eighteen import Predictor, Recipe, Run, export, train
+from eighteen.core.artifact import Exportable, Files
+from eighteen.formats import onnx as onnx_format
+
+
+@pytest.fixture(scope="module")
+def run(small: Callable[..., Recipe], pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    home = tmp_path_factory.mktemp("shipped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        return train(pictures, home / "run", small(**{"training.epochs": 3}))
+
+
+@pytest.fixture(scope="module")
+def exported(run: Run) -> Path:
+    return export(run, "onnx").artifact.path
+
+
+def test_the_command_says_where_the_model_lies_and_how_well_it_agrees(
+    run: Run, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    said = eighteen("export", run.path, "--to", "torch", "--out", tmp_path / "model", "--json")
+    assert said.code == 0, said.err
+    assert Path(said.json["path"]) == tmp_path / "model"
+    parity = said.json["parity"]
+    assert parity["top1_agreement"] == 1
+    assert parity["max_probability_difference"] < 1e-4
+    assert parity["n"] == len(run.dataset.subset("train")) + len(run.dataset.subset("val"))
+    difference = parity["accuracy_difference"]
+    assert difference["low"] <= difference["value"] == 0 <= difference["high"]
+    assert said.json["size_mb"] > 0
+    assert set(said.json["latency_ms"]) == {"1", "32"}
+    stored = json.loads((tmp_path / "model" / "parity.json").read_text(encoding="utf-8"))
+    assert stored == parity
+
+
+def test_predicting_with_the_exported_model_gives_the_runs_answers(
+    run: Run, exported: Path, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    tables = []
+    for number, model in enumerate((run.path, exported, exported / "model.onnx")):
+        out = tmp_path / f"{number}.csv"
+        said = eighteen("predict", model, pictures / "val", "--out", out)
+        assert said.code == 0, said.err
+        tables.append(pl.read_csv(out).to_dicts())
+    for row, *others in zip(*tables, strict=True):
+        for other in others:
+            assert other["path"] == row["path"]
+            assert other["label"] == row["label"]
+            assert float(other["score"]) == pytest.approx(float(row["score"]), abs=1e-4)
+
+
+def test_the_example_in_the_folder_runs_without_this_package(
+    exported: Path, run: Run, pictures: Path
+) -> None:
+    files = sorted((pictures / "val" / "red").iterdir())[:3]
+    said = subprocess.run(
+        [sys.executable, "-I", str(exported / "predict.py"), *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = Predictor.open(run.path).predict(files)
+    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    assert [row[1] for row in rows] == [each.label for each in expected]
+    np.testing.assert_allclose([float(row[2]) for row in rows], [each.score for each in expected], atol=1e-3)
+    source = (exported / "predict.py").read_text(encoding="utf-8")
+    assert "eighteen" not in source
+    assert "torch" not in source
+
+
+def test_a_second_export_does_not_overwrite_the_first(
+    run: Run, exported: Path, eighteen: Callable[..., Any]
+) -> None:
+    assert exported == run.path / "exports" / "onnx"
+    said = eighteen("export", run.path)
+    assert said.code == 1
+    assert "exists already" in said.err
+
+
+def test_a_model_that_disagrees_is_refused_and_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eighteen: Callable[..., Any]
+) -> None:
+    right = onnx_format.write
+
+    def with_other_classes(model: Exportable, folder: Path, precision: str) -> Files:
+        state = model.network.state_dict()
+        name = next(
+            name for name in state if name.endswith("bias") and state[name].shape == (len(model.class_names),)
+        )
+        state[name].copy_(state[name].flip(0) + 1.0 * (state[name] > 0))
+        state[name][0] += 5
+        return right(model, folder, precision)
+
+    monkeypatch.setattr(onnx_format, "write", with_other_classes)
+    said = eighteen("export", run.path, "--out", tmp_path / "wrong")
+    assert said.code == 3
+    assert "does not answer like" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--to", "onyx"), "no format 'onyx' to export to; there are: "),
+        (("--precision", "int4"), "no precision 'int4'; it has: fp32, fp16, int8"),
+    ],
+)
+def test_what_there_is_not_is_said(
+    flags: tuple[str, str], message: str, run: Run, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    said = eighteen("export", run.path, *flags, "--out", tmp_path / "model")
+    assert said.code == 1
+    assert message in said.err
