@@ -184,8 +184,9 @@ def _int8(network: ModelProto, model: Exportable) -> ModelProto:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory(prefix="eighteen-int8-") as name:
-        ready, small = Path(name) / "ready.onnx", Path(name) / "int8.onnx"
-        quant_pre_process(network, ready, skip_symbolic_shape=True)
+        plain, ready, small = (Path(name) / file for file in ("plain.onnx", "ready.onnx", "int8.onnx"))
+        store.write_bytes(plain, network.SerializeToString())
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
         q.quantize_static(
             ready,
             small,
