@@ -8,6 +8,7 @@ from eighteen.api.collecting import screen
 from eighteen.api.data import audit, augment, read, split
 from eighteen.api.exports import export
 from eighteen.api.relatives import compare_models, compares_models, resume_compare_models
+from eighteen.api.reviewing import review, serve_review
 from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 
@@ -31,7 +32,9 @@ __all__ = [
     "resume_compare",
     "resume_compare_models",
     "resume_crossval",
+    "review",
     "screen",
+    "serve_review",
     "split",
     "train",
 ]

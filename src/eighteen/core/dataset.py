@@ -44,10 +44,12 @@ NEAR_COLUMN = "near_copy_of"
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that was found and is not used, and why."""
+    """An image that was found and is not used, and why; with its label and split where it had any."""
 
     path: str
     reason: str
+    label: str = ""
+    split: str = ""
 
     def to_json(self) -> dict[str, str]:
         return {"path": self.path, "reason": self.reason}
@@ -163,7 +165,8 @@ class Dataset:
         if not reasons:
             return self
         gone = self.table.filter(pl.col("id").is_in(list(reasons)))
-        skipped = tuple(Skipped(image, reasons[image]) for image in gone["id"])
+        rows = gone.select("id", "target", "split").iter_rows()
+        skipped = tuple(Skipped(image, reasons[image], label, split) for image, label, split in rows)
         kept = self.table.filter(~pl.col("id").is_in(list(reasons)))
         return replace(self, table=kept, skipped=(*self.skipped, *skipped))
 

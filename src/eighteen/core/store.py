@@ -80,13 +80,22 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str,
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
     """Adds one JSON line to a history file and flushes it."""
     line = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    append_text(path, line)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Adds text to the end of a file and flushes it to the disk.
+
+    Raises:
+        RunError: the disk is full or the file cannot be written.
+    """
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line)
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise _storage_error(path, len(line), error) from error
+        raise _storage_error(path, len(text), error) from error
 
 
 def copy_file(source: Path, target: Path) -> None:

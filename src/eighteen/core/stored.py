@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from eighteen.core import store
@@ -19,7 +20,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
             "counts": dataset.counts,
             "fingerprint": dataset.fingerprint,
             "root": dataset.root.resolve().as_posix(),
-            "skipped": [row.to_json() for row in dataset.skipped],
+            "skipped": [asdict(row) for row in dataset.skipped],
             "task": dataset.task,
             "test_origin": dataset.test_origin,
         },
@@ -34,9 +35,13 @@ def read_dataset(folder: Path) -> Dataset:
         class_names=tuple(about["class_names"]),
         root=Path(about["root"]),
         task=about["task"],
-        skipped=tuple(Skipped(row["path"], row["reason"]) for row in about["skipped"]),
+        skipped=tuple(_skipped(row) for row in about["skipped"]),
         test_origin=about.get("test_origin", ""),
     )
+
+
+def _skipped(row: dict[str, str]) -> Skipped:
+    return Skipped(row["path"], row["reason"], row.get("label", ""), row.get("split", ""))
 
 
 def write_predictions(folder: Path, name: str, predictions: Predictions) -> None:

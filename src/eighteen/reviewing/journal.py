@@ -1,0 +1,104 @@
+"""The decisions of a review, in `corrections.csv` the moment they are made.
+
+Each is a line that is on the disk before the page is answered, so that a crash loses nothing; undoing takes
+the last line away. Another program may write the same file meanwhile: it is read anew when it has changed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from eighteen.core import store
+from eighteen.core.corrections import Correction, Corrections, heading
+from eighteen.core.errors import DatasetError
+
+
+class Journal:
+    """Decisions about the pictures of one review.
+
+    Args:
+        path: the file; it is made with the first decision.
+        by: who decides.
+
+    Raises:
+        DatasetError: the file is no table of corrections, or has other columns than this program writes.
+    """
+
+    def __init__(self, path: Path, by: str) -> None:
+        self.path = path
+        self.by = by
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._rows: tuple[Correction, ...] = ()
+        with self._lock:
+            self._read()
+
+    @property
+    def decisions(self) -> dict[str, Correction]:
+        """The decision that counts, by picture."""
+        with self._lock:
+            self._read()
+            return {row.path: row for row in self._rows}
+
+    def decide(self, image: str, action: str, label: str, reason: str) -> Correction:
+        """Writes a decision down; it is on the disk when this returns.
+
+        Raises:
+            RunError: the file cannot be written; the decision does not count then.
+        """
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        row = Correction(image, action, label, reason, self.by, now)
+        with self._lock:
+            self._read()
+            store.append_text(self.path, self._before() + row.to_csv())
+            self._rows = (*self._rows, row)
+            self._seen = self._state()
+        return row
+
+    def undo(self, images: Collection[str]) -> Correction | None:
+        """Takes the last decision about one of these pictures back and returns it; None if there is none."""
+        with self._lock:
+            self._read()
+            last = next((n for n in reversed(range(len(self._rows))) if self._rows[n].path in images), None)
+            if last is None:
+                return None
+            gone = self._rows[last]
+            rows = (*self._rows[:last], *self._rows[last + 1 :])
+            Corrections(rows).write(self.path)
+            self._rows, self._seen = rows, self._state()
+        return gone
+
+    def _before(self) -> str:
+        """What must stand before a new line: the heading of a new file, the end of a line that was cut."""
+        if self._seen is None or self._seen[0] == 0:
+            return heading()
+        with self.path.open("rb") as file:
+            file.seek(-1, 2)
+            return "" if file.read(1) == b"\n" else "\n"
+
+    def _read(self) -> None:
+        state = self._state()
+        if state == self._seen:
+            return
+        if state is None or state[0] == 0:
+            self._rows, self._seen = (), state
+            return
+        rows = Corrections.read(self.path).rows
+        with self.path.open(encoding="utf-8", newline="") as file:
+            first = file.readline().rstrip("\r\n")
+        if first != heading().rstrip("\n"):
+            raise DatasetError(
+                f"{self.path} begins with '{first}' and not with '{heading().strip()}', so decisions cannot "
+                f"be added to it; name another file with --corrections, or save this one with these columns"
+            )
+        self._rows, self._seen = rows, state
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            about = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return about.st_size, about.st_mtime_ns
