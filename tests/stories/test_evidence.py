@@ -17,6 +17,7 @@ from eighteen.core import store
 from eighteen.core.calibration import Calibration
 from eighteen.core.errors import DatasetError, RunError
 from eighteen.core.predictions import softmax
+from eighteen.inference.scoring import Scorer
 
 RELIED_ON = {
     "ece", "ece_uncalibrated", "nll", "brier",
@@ -138,6 +139,22 @@ def test_unknown_pictures_are_measured_and_must_exist(
     (tmp_path / "nothing").mkdir()
     with pytest.raises(DatasetError, match="no pictures in"):
         evaluate(run, unknown=tmp_path / "nothing")
+
+
+def test_known_pictures_are_not_scored_again_for_the_unknown_ones(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[int] = []
+
+    class Counting(Scorer):
+        def __call__(self, pixels: Any) -> Any:
+            scored.append(len(pixels))
+            return super().__call__(pixels)
+
+    monkeypatch.setattr("eighteen.evaluating.unknown.Scorer", Counting)
+    found = evaluate(run, unknown=photos / "train" / "red")
+    assert sum(scored) == 60
+    assert found.measures["auroc_unknown"].n == 120 + 60
 
 
 def test_cost_is_measured_where_asked_for(run: Run, eighteen: Callable[..., Any]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
 from eighteen.measuring.shift import UNLIKELY, class_difference, group_difference
+from eighteen.reading import ReadOptions, read
 
 
 def test_other_groups_are_named_with_their_numbers() -> None:
@@ -45,3 +49,17 @@ def test_chance_is_that_of_scipy() -> None:
 def test_one_class_or_no_picture_says_nothing() -> None:
     assert class_difference(["a"], ["a", "a"], "test") == ""
     assert class_difference([], ["a", "b"], "test") == ""
+
+
+@pytest.mark.shared
+def test_the_senders_of_clothing_s_test_split_are_named(shared_data: Callable[[str], Path]) -> None:
+    table = read(shared_data("clothing"), ReadOptions(group_column="sender_id")).table
+    groups, labels = (
+        {split: table.filter(split=split)[column].to_list() for split in ("train", "val", "test")}
+        for column in ("group", "target")
+    )
+    told = group_difference(groups["test"], groups["val"], groups["train"], "test")
+    assert told.startswith("none of the 5 test groups occurs in validation, while 103 of the 122 validation")
+    assert "most of all shoes: 8 % of validation, 20 % of test" in class_difference(
+        labels["test"], labels["val"], "test"
+    )
