@@ -259,7 +259,9 @@ def test_the_readmes_tour_runs(
     commands = [shlex.split(line) for line in runnable("bash").splitlines()]
     assert {command[1] for command in commands} | {"demo"} == set(get_command(app).commands)  # type: ignore[attr-defined]
     for command in commands:
-        quick = ["--set", "training.epochs=1"] if command[1] in ("train", "crossval") else []
+        trains = command[1] in ("train", "crossval", "tune", "climb")
+        quick = ["--set", "training.epochs=1"] if trains else []
+        quick += ["--folds", "2", "--seeds", "1"] if command[1] in ("tune", "climb") else []
         monkeypatch.setattr(sys, "argv", [*command, *quick])
         with pytest.raises(SystemExit) as stopped:
             run_command_line()

@@ -11,10 +11,12 @@ from eighteen.api.relatives import compare_models, compares_models, resume_compa
 from eighteen.api.reviewing import review, serve_review
 from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
+from eighteen.api.tuning import climb, join_tune, resume_climb, resume_tune, tune
 
 __all__ = [
     "audit",
     "augment",
+    "climb",
     "compare",
     "compare_models",
     "compare_recipes",
@@ -25,16 +27,20 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "join_tune",
     "predict",
     "read",
     "report",
     "resume",
+    "resume_climb",
     "resume_compare",
     "resume_compare_models",
     "resume_crossval",
+    "resume_tune",
     "review",
     "screen",
     "serve_review",
     "split",
     "train",
+    "tune",
 ]

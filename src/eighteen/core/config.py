@@ -108,10 +108,15 @@ def _set(values: dict[str, Any], setting: str) -> None:
         target = values.setdefault(keys[0], {})
         if not isinstance(target, dict):
             raise RecipeError(f"--set {setting}: {keys[0]} is a value, not a section")
-    target[keys[-1]] = _parse_value(text.strip())
+    target[keys[-1]] = parse_value(text.strip())
 
 
-def _parse_value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """What a written value means: TOML, and bare words are text.
+
+    >>> parse_value("0.5"), parse_value("cosine"), parse_value("true")
+    (0.5, 'cosine', True)
+    """
     if text in ("none", "None", "null"):
         return "none"
     try:

@@ -254,6 +254,14 @@ class Run:
     def save_weights(self, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
         return store.write_tensors(self.weights_path, tensors, metadata)
 
+    def drop_weights(self, why: str) -> None:
+        """Removes what takes room, and says so; what was measured stays."""
+        folder = self.resume_folder
+        for path in [self.weights_path, *(folder.iterdir() if folder.exists() else ())]:
+            if path.exists():
+                store.remove(path)
+        self.add_event(f"the weights were removed: {why}")
+
     def add_history(self, row: Mapping[str, Any]) -> None:
         store.append_line(self.path / "history.jsonl", row)
 

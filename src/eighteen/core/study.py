@@ -2,8 +2,8 @@
 
 `study.json` says what was asked and how far it is, `dataset.parquet` holds the pictures, `runs/` a run folder
 for each training, and at the end `predictions.parquet` what all of them said about pictures that they had not
-seen (columns `fold` and `seed` tell them apart) and `measures.json` or `comparison.json` the answer. A study
-that was interrupted goes on: finished runs are not made again.
+seen (columns `fold` and `seed` tell them apart) and `measures.json`, `comparison.json` or `result.json` the
+answer. A study that was interrupted goes on: finished runs are not made again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Study:
 
         Args:
             path: must not exist.
-            kind: the command that makes it: "crossval", "compare".
+            kind: the command that makes it: "crossval", "compare", "tune", "climb".
             asked: everything that resuming needs to know.
 
         Raises:
@@ -122,6 +122,11 @@ class Study:
     def comparison(self) -> dict[str, Any]:
         return store.read_object(self.path / "comparison.json", "verdict")
 
+    @property
+    def result(self) -> dict[str, Any]:
+        """What a search or a climb came to."""
+        return store.read_object(self.path / "result.json", "default", "best")
+
     def set_state(self, state: str) -> None:
         """One of running, interrupted, complete."""
         self._write({**self.info, "state": state})
@@ -139,6 +144,9 @@ class Study:
 
     def save_comparison(self, comparison: Mapping[str, Any]) -> None:
         store.write_json(self.path / "comparison.json", dict(comparison))
+
+    def save_result(self, result: Mapping[str, Any]) -> None:
+        store.write_json(self.path / "result.json", dict(result))
 
     def save_text(self, name: str, content: str) -> Path:
         store.write_text(self.path / name, content)

@@ -21,7 +21,13 @@ LEAST_FOR_CALIBRATION = 50
 """With fewer validation pictures a temperature is mostly noise: the logits stay as they are."""
 
 
-def finish(run: Run, dataset: Dataset, splits: Iterable[str], progress: Progress) -> None:
+def finish(
+    run: Run,
+    dataset: Dataset,
+    splits: Iterable[str],
+    progress: Progress,
+    watch: fitting.Watch | None = None,
+) -> None:
     """Trains where that is not done, calibrates on validation, and scores splits.
 
     Args:
@@ -29,13 +35,14 @@ def finish(run: Run, dataset: Dataset, splits: Iterable[str], progress: Progress
         dataset: its data set, whose root may have moved.
         splits: which to score; opening "test" is written into its ledger.
         progress: told how far it is.
+        watch: given each epoch's row of the history; what it raises ends the training there.
 
     Raises:
         Interrupted: the user asked to stop; the run resumes.
     """
     if run.info["state"] != "trained":
         with run.stage("train"):
-            fitting.fit(run, dataset, progress)
+            fitting.fit(run, dataset, progress, watch)
     known: dict[str, Predictions] = {}
     validation = dataset.subset("val")
     if not run.is_calibrated:

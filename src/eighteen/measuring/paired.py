@@ -81,6 +81,30 @@ def compare(
     return replace(made, sentence=say(made, names))
 
 
+def difference(
+    first: Predictions | Sequence[Predictions],
+    second: Predictions | Sequence[Predictions],
+    name: str = "accuracy",
+    *,
+    confidence: float = _WIDE,
+    resamples: int = 2000,
+    split: str = "",
+) -> Measure:
+    """One difference, second minus first, with an interval of any level, as where many are looked at.
+
+    Args:
+        first, second: as for `compare`.
+        name: "accuracy", "balanced_accuracy" or "nll"; in nll, less is better.
+        confidence: 0 … 1; a level near 1 asks for more resamples.
+
+    Raises:
+        EighteenError: the tables do not belong together.
+    """
+    pairs = pair(_several(first), _several(second))
+    draws = draw(pairs, resamples)[name]
+    return _measure(pairs, name, draws, split, confidence)
+
+
 def _compare(pairs: Pairs, margin: float, resamples: int, split: str = "") -> Comparison:
     drawn = draw(pairs, resamples)
     measures = {name: _measure(pairs, name, draws, split) for name, draws in drawn.items()}
@@ -93,10 +117,10 @@ def _several(tables: Predictions | Sequence[Predictions]) -> Sequence[Prediction
     return [tables] if isinstance(tables, Predictions) else tables
 
 
-def _measure(pairs: Pairs, name: str, draws: Draws, split: str) -> Measure:
+def _measure(pairs: Pairs, name: str, draws: Draws, split: str, confidence: float = _WIDE) -> Measure:
     spread = spread_of(draws)
-    low, high = ends_of(pairs, name, draws, spread, _WIDE)
-    method = _method(pairs, name, len(draws.drawn), spread)
+    low, high = ends_of(pairs, name, draws, spread, confidence)
+    method = _method(pairs, name, len(draws.drawn), spread, confidence)
     return Measure(draws.value, low, high, len(pairs.gain), method, split)
 
 
@@ -142,13 +166,13 @@ def _mcnemar(pairs: Pairs, only_first: int, only_second: int) -> float | None:
     return float(binomtest(only_second, found).pvalue) if found else 1.0
 
 
-def _method(pairs: Pairs, name: str, resamples: int, spread: Spread) -> str:
+def _method(pairs: Pairs, name: str, resamples: int, spread: Spread, confidence: float) -> str:
     floor = {
         "accuracy": ", never narrower than Tango's score interval and the exact McNemar test",
         "balanced_accuracy": ", never narrower than Tango's score intervals of the classes, combined",
         "nll": "",
     }[name]
-    made = bootstrap_method(pairs.scored, resamples, _WIDE, f"bias removed from each resample{floor}")
+    made = bootstrap_method(pairs.scored, resamples, confidence, f"bias removed from each resample{floor}")
     if not spread.luck or spread.n_units < 2:
         return f"paired {made}; seed variance not included" if not spread.luck else f"paired {made}"
     seeds = f"{len(pairs.first.seeds)} and {len(pairs.second.seeds)} seeds"

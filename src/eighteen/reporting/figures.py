@@ -42,14 +42,14 @@ def panel_figure(panel: Panel, epochs: Sequence[int], chosen: int) -> Markup:
     if chosen in epochs:
         parts.append(
             Markup('<line class="chosen" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(
-                _n(axes.x(chosen)), TOP, HEIGHT - BOTTOM
+                coordinate(axes.x(chosen)), TOP, HEIGHT - BOTTOM
             )
         )
     for number, series in enumerate(panel.series, start=1):
         parts.append(_line(axes, epochs, series.values, number))
         if chosen in epochs:
             parts.append(_dot(axes, chosen, series.values[list(epochs).index(chosen)], number))
-    return _svg(WIDTH, HEIGHT, f"{panel.title} over {len(epochs)} epochs", Markup("").join(parts), "panel")
+    return svg(WIDTH, HEIGHT, f"{panel.title} over {len(epochs)} epochs", Markup("").join(parts), "panel")
 
 
 def interval_figure(measure: Measure, top: float = 1.0, reference: float | None = None) -> Markup:
@@ -63,7 +63,7 @@ def interval_figure(measure: Measure, top: float = 1.0, reference: float | None 
     inner, middle = INTERVAL_WIDTH - 10, INTERVAL_HEIGHT / 2
 
     def x(value: float) -> str:
-        return _n(5 + inner * min(1.0, max(0.0, value / top)))
+        return coordinate(5 + inner * min(1.0, max(0.0, value / top)))
 
     mark = Markup("")
     if reference is not None:
@@ -76,14 +76,14 @@ def interval_figure(measure: Measure, top: float = 1.0, reference: float | None 
         '<circle class="value" cx="{value}" cy="{y}" r="4"/>'
     ).format(
         end=5 + inner,
-        y=_n(middle),
+        y=coordinate(middle),
         mark=mark,
         low=x(measure.low),
         high=x(measure.high),
         value=x(measure.value),
     )
     label = f"{measure.value:.3f}, interval {measure.low:.3f} to {measure.high:.3f}, axis 0 to {top:g}"
-    return _svg(INTERVAL_WIDTH, INTERVAL_HEIGHT, label, body, "interval")
+    return svg(INTERVAL_WIDTH, INTERVAL_HEIGHT, label, body, "interval")
 
 
 def difference_figure(comparison: Mapping[str, Any], limits: tuple[float, float]) -> Markup:
@@ -100,7 +100,7 @@ def difference_figure(comparison: Mapping[str, Any], limits: tuple[float, float]
     low, high = limits
 
     def x(value: float) -> str:
-        return _n(10 + (width - 20) * (value - low) / (high - low))
+        return coordinate(10 + (width - 20) * (value - low) / (high - low))
 
     difference, margin = comparison["difference"], comparison["margin"]
     body = Markup(
@@ -115,7 +115,7 @@ def difference_figure(comparison: Mapping[str, Any], limits: tuple[float, float]
         start=x(difference["low"]), stop=x(difference["high"]), value=x(difference["value"]),
     )  # fmt: skip
     label = f"Difference {difference['value']:+.4f}, {difference['low']:+.4f} to {difference['high']:+.4f}"
-    return _svg(width, height, label, body, "difference")
+    return svg(width, height, label, body, "difference")
 
 
 def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:
@@ -132,10 +132,10 @@ def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:
     width, height = left + side + 26, top + side + 34
 
     def x(value: float) -> str:
-        return _n(left + side * value)
+        return coordinate(left + side * value)
 
     def y(value: float) -> str:
-        return _n(top + side * (1 - value))
+        return coordinate(top + side * (1 - value))
 
     grid = Markup(
         '<line class="grid" x1="{x}" x2="{x}" y1="{top}" y2="{end}"/>'
@@ -159,7 +159,7 @@ def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Markup:
         full.format(x=x(row.confidence), y=y(row.accuracy), low=y(row.low), high=y(row.high)) for row in after
     ]
     label = f"How often {len(after)} groups of answers are right against how sure the model is"
-    return _svg(width, height, label, Markup("").join(parts), "reliability")
+    return svg(width, height, label, Markup("").join(parts), "reliability")
 
 
 def risk_figure(rows: Sequence[RiskRow]) -> Markup:
@@ -178,22 +178,20 @@ def risk_figure(rows: Sequence[RiskRow]) -> Markup:
     shares = {step: f"{100 * step:g}\u00a0%" for step in (0.0, 0.25, 0.5, 0.75, 1.0)}
     labels = Markup('<text class="x" x="{}" y="{}">{}</text>')
     below = HEIGHT - BOTTOM + 17
-    xs = [_n(axes.x(row.coverage)) for row in rows]
-    upper = [f"{x},{_n(axes.y(min(top, row.high)))}" for x, row in zip(xs, rows, strict=True)]
-    lower = [f"{x},{_n(axes.y(row.low))}" for x, row in zip(xs, rows, strict=True)]
-    line = [f"{x},{_n(axes.y(row.risk))}" for x, row in zip(xs, rows, strict=True)]
+    xs = [coordinate(axes.x(row.coverage)) for row in rows]
+    upper = [f"{x},{coordinate(axes.y(min(top, row.high)))}" for x, row in zip(xs, rows, strict=True)]
+    lower = [f"{x},{coordinate(axes.y(row.low))}" for x, row in zip(xs, rows, strict=True)]
+    line = [f"{x},{coordinate(axes.y(row.risk))}" for x, row in zip(xs, rows, strict=True)]
     body = Markup("").join(
         (
             axes.grid(),
-            *(labels.format(_n(axes.x(step)), below, text) for step, text in shares.items()),
+            *(labels.format(coordinate(axes.x(step)), below, text) for step, text in shares.items()),
             Markup('<polygon class="band" points="{}"/>').format(" ".join((*upper, *reversed(lower)))),
             Markup('<polyline class="line s1" points="{}"/>').format(" ".join(line)),
         )
     )
     whole = f"{100 * rows[-1].risk:.1f} %"
-    return _svg(
-        WIDTH, HEIGHT, f"Wrong answers by the share that is answered; {whole} with all", body, "panel"
-    )
+    return svg(WIDTH, HEIGHT, f"Wrong answers by the share that is answered; {whole} with all", body, "panel")
 
 
 def round_steps(low: float, high: float, wanted: int = 4) -> list[float]:
@@ -238,7 +236,7 @@ class _Axes:
                 Markup(
                     '<line class="grid" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
                     '<text class="y" x="{at}" y="{y}" dy="0.32em">{text}</text>'
-                ).format(left=LEFT, right=WIDTH - RIGHT, y=_n(self.y(value)), at=LEFT - 6, text=text)
+                ).format(left=LEFT, right=WIDTH - RIGHT, y=coordinate(self.y(value)), at=LEFT - 6, text=text)
             )
         return Markup("").join(parts)
 
@@ -246,7 +244,7 @@ class _Axes:
         steps = [step for step in round_steps(self._first, self._last) if step == int(step)]
         text = Markup('<text class="x" x="{x}" y="{y}">{text}</text>')
         shown = [
-            text.format(x=_n(self.x(step)), y=HEIGHT - BOTTOM + 17, text=f"{step:g}")
+            text.format(x=coordinate(self.x(step)), y=HEIGHT - BOTTOM + 17, text=f"{step:g}")
             for step in steps or [self._first]
         ]
         return Markup("").join(shown)
@@ -262,7 +260,7 @@ def _limits(values: Sequence[float], end: float | None) -> tuple[float, float]:
 
 def _line(axes: _Axes, epochs: Sequence[int], values: Sequence[float | None], number: int) -> Markup:
     points = [
-        f"{_n(axes.x(epoch))},{_n(axes.y(value))}"
+        f"{coordinate(axes.x(epoch))},{coordinate(axes.y(value))}"
         for epoch, value in zip(epochs, values, strict=True)
         if value is not None and math.isfinite(value)
     ]
@@ -272,20 +270,21 @@ def _line(axes: _Axes, epochs: Sequence[int], values: Sequence[float | None], nu
 def _dot(axes: _Axes, epoch: int, value: float | None, number: int) -> Markup:
     if value is None:
         return Markup("")
-    where = _n(axes.x(epoch)), _n(axes.y(value))
+    where = coordinate(axes.x(epoch)), coordinate(axes.y(value))
     return Markup('<circle class="dot s{}" cx="{}" cy="{}" r="4"/>').format(number, *where)
 
 
-def _svg(width: int, height: int, label: str, body: Markup, kind: str) -> Markup:
+def svg(width: int, height: int, label: str, body: Markup, kind: str) -> Markup:
+    """An `<svg>` element of a class, with what it shows in words."""
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         kind, width, height, escape(label), body
     )
 
 
-def _n(value: float) -> str:
+def coordinate(value: float) -> str:
     """A coordinate with a tenth of a pixel.
 
-    >>> _n(12.0), _n(12.345)
+    >>> coordinate(12.0), coordinate(12.345)
     ('12', '12.3')
     """
     return f"{value:.1f}".removesuffix(".0")

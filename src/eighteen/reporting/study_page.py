@@ -16,6 +16,7 @@ from eighteen.core.study import Study
 from eighteen.reporting.models_page import models_page
 from eighteen.reporting.page import environment
 from eighteen.reporting.results import in_order
+from eighteen.reporting.search_page import write_search_report
 from eighteen.reporting.words import counted, pictures
 
 
@@ -53,6 +54,8 @@ def write_study_report(study: Study) -> Path:
         )
     if "models" in info["asked"]:
         return study.save_text("report.html", models_page(study))
+    if info["kind"] in ("tune", "climb"):
+        return write_search_report(study)
     compared = info["kind"] == "compare"
     template = environment().get_template("study.html.j2")
     page = template.render(

@@ -6,9 +6,10 @@ weights selected on validation are stored at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -46,6 +47,9 @@ from eighteen.training.swa import keep_mean
 from eighteen.training.teaching import taught, with_teachers
 from eighteen.training.validation import Validation
 
+Watch = Callable[[Mapping[str, Any]], None]
+"""Looks at an epoch's row of the history as it is written."""
+
 STATE_COPIES = 6
 """Copies of the weights that a saved state may hold: network, two averages, best, two of the optimizer."""
 
@@ -77,12 +81,13 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
     return Run.open(out)
 
 
-def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
+def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | None = None) -> Run:
     """Trains a started run to its end and stores the selected weights.
 
     Args:
         run: as `start` left it, or interrupted at any moment since.
         dataset: the run's data set, whose root may have moved.
+        watch: given each epoch's row of the history; what it raises ends the training there.
 
     Raises:
         Interrupted: the user asked to stop; the state is saved.
@@ -116,7 +121,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent) -> Run:
             validate=validation,
             validation_images=dataset.split_counts["val"],
             save=lambda position: save_state(run, position, moving),
-            record=run.add_history,
+            record=lambda row: _record(run, row, watch),
             warn=lambda message: _tell(run, progress, message),
             files=lambda batch: _files(training, batch),
             stop=stop,
@@ -212,6 +217,12 @@ def _check_settings(recipe: Recipe) -> None:
 def _files(training: Dataset, batch: TrainBatch) -> str:
     ids = training.ids
     return name_some([ids[row] for row in batch.rows])
+
+
+def _record(run: Run, row: Mapping[str, Any], watch: Watch | None) -> None:
+    run.add_history(row)
+    if watch is not None:
+        watch(row)
 
 
 def _tell(run: Run, progress: Progress, message: str, kind: str = "warning") -> None:

@@ -1,0 +1,167 @@
+"""The number that counts: recipes trained anew, with fresh seeds, on folds that the search never saw.
+
+The best of many trials is partly the luckiest, so what a search says of its winner is too good. Here every
+contender is trained on freshly dealt folds of all pictures outside the test split, with seeds of its own, and
+scored on what each training held out; the comparison is the one of `eighteen compare`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eighteen.core.dataset import Dataset
+from eighteen.core.measures import Measure
+from eighteen.core.predictions import Predictions
+from eighteen.core.progress import Progress
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.core.study import Study
+from eighteen.evaluating.heldout import Part, held_out_predictions, parts, together, with_seed
+from eighteen.measuring.measure import measure
+from eighteen.measuring.paired import compare
+from eighteen.measuring.verdicts import MARGIN, Comparison
+
+FRESH_SEEDS = 1_000
+"""Added to the recipe's seed: no trial of a search has one of these."""
+
+FRESH_DEALING = 1
+"""Which dealing of the folds is confirmed on; the climb compares on dealing 0."""
+
+ScorePart = Callable[[str, Part, Recipe], Predictions]
+"""`score_part(name, part, recipe)`: trains without a part and says what it thinks of it."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a confirmation trains: `folds * seeds` trainings of each recipe."""
+
+    folds: int
+    seeds: int
+
+    @property
+    def trainings(self) -> int:
+        return self.folds * self.seeds
+
+
+@dataclass(frozen=True, eq=False)
+class Confirmed:
+    """What fresh trainings say.
+
+    Attributes:
+        predictions: of each contender on all held-out pictures, by name.
+        measures: the chosen metric of each, with its interval, by name.
+        effort: how much was trained.
+    """
+
+    predictions: Mapping[str, Predictions]
+    measures: Mapping[str, Measure]
+    effort: Effort
+
+    def compared(self, first: str, second: str) -> Comparison:
+        """Whether the second is better than the first."""
+        pair = self.predictions[first], self.predictions[second]
+        return compare(*pair, margin=MARGIN, split="held out", names=(f"the {first}", f"the {second}"))
+
+
+def part_scorer(study: Study, known: Dataset, progress: Progress) -> ScorePart:
+    """Trains in the study's folder; of the runs only what they measured is kept."""
+
+    def score_part(name: str, part: Part, recipe: Recipe) -> Predictions:
+        found = held_out_predictions(study, _prefix(name, recipe), known, part, recipe, progress)
+        run = Run.open(study.run_path(run_name(name, part, recipe)))
+        if run.weights_path.exists():
+            run.drop_weights("only its predictions were wanted")
+        return found
+
+    return score_part
+
+
+def run_name(name: str, part: Part, recipe: Recipe) -> str:
+    """Of the run folder; a recipe that changes gets another one, so that nothing old is taken for it."""
+    return f"{_prefix(name, recipe)}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
+
+
+def _prefix(name: str, recipe: Recipe) -> str:
+    return f"{name}-{hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}-"
+
+
+def confirm(
+    recipes: Mapping[str, Recipe],
+    known: Dataset,
+    effort: Effort,
+    metric: str,
+    score_part: ScorePart,
+    progress: Progress,
+) -> Confirmed:
+    """Trains each recipe with every fresh seed on every fresh fold.
+
+    Args:
+        recipes: the contenders by name; equal ones are trained once.
+        known: the data set without its test split.
+        effort: folds and seeds.
+        metric: what is measured.
+        score_part: trains and scores.
+        progress: told how far it is.
+    """
+    salt = next(iter(recipes.values())).data.split_seed
+    waiting = [
+        part for part in parts(known, effort.folds, FRESH_DEALING + 1, salt) if _is_fresh(part, effort)
+    ]
+    found: dict[str, list[Predictions]] = {name: [] for name in recipes}
+    total, done = len(recipes) * effort.trainings, 0
+    # Seed by seed and fold by fold, so that all contenders have got equally far when it is stopped.
+    for seed in range(effort.seeds):
+        for part in waiting:
+            for name, recipe in recipes.items():
+                done += 1
+                progress("note", done, total, f"confirming, training {done} of {total}: the {name}")
+                seeded = with_seed(recipe, recipe.seed + FRESH_SEEDS + seed)
+                found[name].append(score_part(f"confirm-{name}", part, seeded))
+    predictions = {name: together(each) for name, each in found.items()}
+    measures = {
+        name: measure(each, "held out", confidence=_confidence(recipes[name]))[metric]
+        for name, each in predictions.items()
+    }
+    return Confirmed(predictions, measures, effort)
+
+
+def _confidence(recipe: Recipe) -> float:
+    return recipe.evaluation.confidence
+
+
+def _is_fresh(part: Part, effort: Effort) -> bool:
+    return effort.folds == 1 or part.repeat == FRESH_DEALING
+
+
+def fitting_effort(wanted: Effort, contenders: int, training_s: float, seconds: float) -> Effort:
+    """The largest confirmation that fits into a time, and never less than two folds with one seed.
+
+    Args:
+        wanted: what is done where there is time.
+        contenders: recipes.
+        training_s: of one training.
+        seconds: that may be used.
+
+    >>> fitting_effort(Effort(5, 2), 2, 10.0, 1000.0), fitting_effort(Effort(5, 2), 2, 10.0, 70.0)
+    (Effort(folds=5, seeds=2), Effort(folds=3, seeds=1))
+    """
+    steps = [wanted, Effort(wanted.folds, 1), *(Effort(folds, 1) for folds in (3, 2) if folds < wanted.folds)]
+    for effort in steps:
+        if contenders * effort.trainings * training_s <= seconds:
+            return effort
+    return steps[-1]
+
+
+def contender(
+    recipe: Recipe, search: Measure | None, confirmed: Measure | None, run: str | None
+) -> dict[str, Any]:
+    """One side of a result, as it is stored and printed."""
+    return {
+        "search": None if search is None else search.to_json(),
+        "confirmed": None if confirmed is None else confirmed.to_json(),
+        "recipe": recipe.to_json(),
+        "run": run,
+    }

@@ -1,0 +1,15 @@
+"""The optimizer that the default recipe would take, with its own rate and decay."""
+
+from __future__ import annotations
+
+from eighteen.core.recipe import Recipe
+
+ORDER = 20
+TITLE = "AdamW, or Nesterov from scratch"
+
+
+def step(recipe: Recipe, resolved: Recipe) -> Recipe | str:
+    name = "nesterov" if resolved.model.weights == "none" else "adamw"
+    if resolved.optimizer.name == name:
+        return "it is there already"
+    return recipe.changed(optimizer={"name": name, "lr": "auto", "weight_decay": "auto"})

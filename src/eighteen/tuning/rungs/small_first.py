@@ -1,0 +1,19 @@
+"""Early epochs see smaller pictures; the last quarter is at full size (Howard 2018)."""
+
+from __future__ import annotations
+
+from eighteen.core.recipe import Recipe
+
+ORDER = 51
+TITLE = "small pictures first"
+SMALLEST_PX = 28
+
+
+def step(recipe: Recipe, resolved: Recipe) -> Recipe | str:
+    size = resolved.inputs.size
+    assert size != "auto"
+    if resolved.training.progressive_from not in ("auto", 1.0):
+        return "it is there already"
+    if size < SMALLEST_PX:
+        return f"inputs of {size} px are small already"
+    return recipe.changed(training={"progressive_from": 0.6})

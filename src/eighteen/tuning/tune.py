@@ -1,0 +1,251 @@
+"""From a space to settings that are better, or to the honest answer that none were found.
+
+A search over validation comes first, by one or several processes on one storage, with the default recipe as
+its first trial. Its winner is then trained anew beside the default, on fresh folds with fresh seeds, and only
+that comparison is reported as the answer; what the search said stands beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import TrainingError
+from eighteen.core.measures import Measure
+from eighteen.core.progress import Progress
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import Run
+from eighteen.core.study import Study
+from eighteen.evaluating.heldout import outside_test
+from eighteen.tuning import confirming, storage
+from eighteen.tuning.asked import Asked
+from eighteen.tuning.confirming import Confirmed, Effort, ScorePart
+from eighteen.tuning.records import Record, ranked
+from eighteen.tuning.search import (
+    Budget,
+    Search,
+    importances,
+    new_search,
+    open_search,
+    records,
+    requeue_lost,
+    run_trials,
+)
+from eighteen.tuning.space import point_of, with_point
+from eighteen.tuning.trials import TrainRun, objective
+
+SEARCH_SHARE = 0.5
+"""Least share of a time budget that the search gets; the confirmation gets what it needs of the rest."""
+
+
+def begin(asked: Asked, url: str) -> None:
+    """Makes the search in its storage, with the default as its first trial; one that is there stays."""
+    if asked.search in optuna.get_all_study_names(storage.opened(url)):
+        return
+    default = point_of(asked.resolved, asked.space)
+    new_search(url, asked.space, default, name=asked.search, maximise=asked.maximise, method=asked.method)
+
+
+def opened(asked: Asked, url: str, worker: int = 0) -> Search:
+    """The search, with a sampler of its own for each process."""
+    epochs = asked.resolved.training.epochs
+    assert epochs != "auto"
+    return open_search(
+        url,
+        asked.space,
+        name=asked.search,
+        method=asked.method,
+        seed=asked.recipe.seed + 7_919 * worker,
+        most_steps=epochs,
+    )
+
+
+def search_on(search: Search, asked: Asked, train_run: TrainRun, progress: Progress) -> None:
+    """Makes trials until the budget of the search is used up; what processes have lost is made again.
+
+    Raises:
+        Interrupted: the user stopped it.
+    """
+    again = requeue_lost(search)
+    if again:
+        progress("note", 0, 0, f"{again} trials were cut off and are made again")
+    batch = asked.resolved.training.batch_size
+    assert batch != "auto"
+    made = objective(_told(train_run, search, asked, progress), asked.recipe, batch, asked.metric)
+    if not records_made(search):
+        # The default first: what it takes decides how much is left for searching.
+        run_trials(search, made, Budget(trials=1))
+    run_trials(search, made, Budget(asked.trials, _search_until(search, asked)))
+
+
+def records_made(search: Search) -> list[Record]:
+    """Trials that have ended well or badly."""
+    return [row for row in records(search) if row.state in ("complete", "pruned", "failed")]
+
+
+def finished(
+    study: Study,
+    search: Search,
+    asked: Asked,
+    dataset: Dataset,
+    score_part: ScorePart,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Confirms the winners and puts everything into one answer.
+
+    Raises:
+        TrainingError: the default trial failed, so that there is nothing to compare with.
+    """
+    rows = records(search)
+    default = _default(rows)
+    known = outside_test(dataset)
+    best = [row for row in ranked(rows, asked.maximise) if not row.is_default and _beats(row, default, asked)]
+    effort = _effort(asked, default, 1 + bool(best))
+    chosen = _chosen(best[: asked.winners], asked, known, score_part, progress)
+    recipes = {"default": asked.recipe}
+    if chosen is not None:
+        recipes["best"] = with_point(asked.recipe, chosen.point)
+    confirmed = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress)
+    return _result(study, search, asked, rows, default, chosen, confirmed)
+
+
+def _told(train_run: TrainRun, search: Search, asked: Asked, progress: Progress) -> TrainRun:
+    def told(name: str, recipe: Recipe, watch: Any) -> Run:
+        begun = len(records(search))
+        of = f" of {asked.trials}" if asked.trials else ""
+        best = ranked(records(search), asked.maximise)
+        so_far = f", best {asked.metric} so far {best[0].value:.4f}" if best else ""
+        progress("note", begun, asked.trials or 0, f"trial {begun}{of}{so_far}")
+        return train_run(name, recipe, watch)
+
+    return told
+
+
+def _search_until(search: Search, asked: Asked) -> float | None:
+    """When searching has to end, so that the confirmation still fits into the budget."""
+    if asked.minutes is None:
+        return None
+    rows = records(search)
+    training_s = next((row.seconds for row in rows if row.is_default and row.seconds), 0.0)
+    total_s = 60 * asked.minutes
+    wanted = Effort(asked.folds, asked.seeds)
+    effort = confirming.fitting_effort(wanted, 2, training_s, (1 - SEARCH_SHARE) * total_s)
+    spent_s = sum(row.seconds or 0.0 for row in rows) / asked.workers
+    left_s = total_s - 2 * effort.trainings * training_s - spent_s
+    return time.time() + max(0.0, left_s)
+
+
+def _effort(asked: Asked, default: Record, contenders: int) -> Effort:
+    wanted = Effort(asked.folds, asked.seeds)
+    if asked.minutes is None:
+        return wanted
+    seconds = (1 - SEARCH_SHARE) * 60 * asked.minutes
+    return confirming.fitting_effort(wanted, contenders, default.seconds or 0.0, seconds)
+
+
+def _default(rows: list[Record]) -> Record:
+    row = next((row for row in rows if row.is_default), None)
+    if row is None or row.state != "complete":
+        why = "it was not made" if row is None else row.error or f"it is {row.state}"
+        raise TrainingError(
+            f"the default recipe, which everything is compared with, has no result: {why}. Change what it "
+            f"starts from with --set and start a new study"
+        )
+    return row
+
+
+def _beats(row: Record, default: Record, asked: Asked) -> bool:
+    assert row.value is not None and default.value is not None
+    return row.value > default.value if asked.maximise else row.value < default.value
+
+
+def _chosen(
+    winners: list[Record], asked: Asked, known: Dataset, score_part: ScorePart, progress: Progress
+) -> Record | None:
+    """The winner; of several, the best on fresh folds with a seed that the confirmation does not use."""
+    if len(winners) < 2:
+        return winners[0] if winners else None
+    recipes = {f"winner-{row.number}": with_point(asked.recipe, row.point) for row in winners}
+    recipes = {
+        name: recipe.model_copy(update={"seed": recipe.seed + confirming.FRESH_SEEDS})
+        for name, recipe in recipes.items()
+    }
+    effort = Effort(asked.folds, 1)
+    found = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress).measures
+    sign = 1 if asked.maximise else -1
+    values = [sign * (found[name].value or 0.0) for name in recipes]
+    return winners[values.index(max(values))]
+
+
+def _result(
+    study: Study,
+    search: Search,
+    asked: Asked,
+    rows: list[Record],
+    default: Record,
+    chosen: Record | None,
+    confirmed: Confirmed,
+) -> dict[str, Any]:
+    best = chosen or default
+    compared = None if chosen is None else confirmed.compared("default", "best")
+    recipe = asked.recipe if chosen is None else with_point(asked.recipe, chosen.point)
+    measures = confirmed.measures
+    _keep_weights_of(study, rows, {default.name, best.name})
+    return {
+        "kind": "tune",
+        "metric": asked.metric,
+        "method": asked.method,
+        "default": confirming.contender(
+            asked.recipe, *_both(study, default, asked, measures["default"]), _where(study, default)
+        ),
+        "best": confirming.contender(
+            recipe, *_both(study, best, asked, measures.get("best", measures["default"])), _where(study, best)
+        ),
+        "changes": {} if chosen is None else dict(chosen.point),
+        "comparison": None if compared is None else compared.to_json(),
+        "sentence": _sentence(asked, rows, None if compared is None else compared.sentence),
+        "confirmation": asdict(confirmed.effort),
+        "trials": [_row(row) for row in rows],
+        "importance": importances(search),
+        "space": [str(each) for each in asked.space],
+        "dashboard": _dashboard(study, asked),
+    }
+
+
+def _both(study: Study, row: Record, asked: Asked, confirmed: Measure) -> tuple[Measure, Measure]:
+    return Run.open(study.run_path(row.name)).measures["val"][asked.metric], confirmed
+
+
+def _where(study: Study, row: Record) -> str:
+    return study.run_path(row.name).as_posix()
+
+
+def _keep_weights_of(study: Study, rows: list[Record], kept: set[str]) -> None:
+    for row in rows:
+        path = study.run_path(row.name)
+        if row.name not in kept and (path / "weights.safetensors").exists():
+            Run.open(path).drop_weights("the search found better settings")
+
+
+def _row(row: Record) -> dict[str, Any]:
+    return {**asdict(row), "steps": {str(step): value for step, value in row.steps.items()}}
+
+
+def _sentence(asked: Asked, rows: list[Record], compared: str | None) -> str:
+    made = sum(row.state == "complete" for row in rows)
+    if compared is None:
+        return (
+            f"None of {made} trials did better on validation than the default recipe: keep the default. Its "
+            f"confirmed {asked.metric} stands below."
+        )
+    return compared
+
+
+def _dashboard(study: Study, asked: Asked) -> str:
+    """The command that shows the trials live, where optuna-dashboard is installed."""
+    return f"optuna-dashboard {asked.storage or storage.sqlite_url(Path(study.path))}"

@@ -1,0 +1,275 @@
+"""A climb keeps the practice that helps and no other, says so where nothing helps, and spends its budget."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pytest
+
+from eighteen.core.errors import RecipeError, TrainingError
+from eighteen.core.predictions import Predictions, softmax
+from eighteen.core.progress import silent
+from eighteen.core.recipe import Recipe
+from eighteen.evaluating.heldout import Part
+from eighteen.measuring.paired import compare, difference
+from eighteen.tuning import climbing
+from eighteen.tuning.climbing import HURTS, KEPT, NO_TIME, Climber, Clock, Scored, planned_trainings, stages
+from eighteen.tuning.confirming import Effort, fitting_effort
+from eighteen.tuning.rungs import Rung, rungs
+from eighteen.tuning.textbook import textbook
+
+PICTURES, FOLDS = 300, 3
+Skill = Callable[[Recipe], float]
+"""Share of pictures that a recipe names right."""
+
+
+@dataclass
+class FakeTrainer:
+    """Trains nothing: which pictures a recipe names right is drawn with its skill.
+
+    Every picture has a difficulty that all recipes share, so that two recipes mostly agree; the luck of a
+    training moves each picture's difficulty a little.
+    """
+
+    skill: Skill
+    seconds: float = 1.0
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    luck: float = 0.04
+    data_seed: int = 0
+
+    def __call__(self, name: str, part: Part, recipe: Recipe) -> Scored:
+        self.asked.append((name, part.fold))
+        rows = np.flatnonzero(part.held)
+        hard = np.random.default_rng(self.data_seed).uniform(size=PICTURES)[rows]
+        words = f"{recipe.model_dump_json()} {part.fold} {self.data_seed}"
+        own = np.random.default_rng(int(hashlib.sha256(words.encode()).hexdigest()[:8], 16))
+        right = hard + own.normal(0, self.luck, len(rows)) < self.skill(recipe)
+        return Scored(answers(rows, right, part.fold, recipe.seed), self.seconds)
+
+
+def answers(rows: np.ndarray, right: np.ndarray, fold: int, seed: int) -> Predictions:
+    targets = rows % 2
+    said = np.where(right, targets, 1 - targets)
+    logits = np.where(np.arange(2) == said[:, None], 1.0, -1.0).astype(np.float32)
+    ids, names = [f"{row:04d}" for row in rows], ("a", "b")
+    table = pl.DataFrame(
+        {
+            "id": ids,
+            "path": ids,
+            "target": [names[k] for k in targets],
+            "predicted": [names[k] for k in said],
+            "score": softmax(logits).max(axis=1),
+            "split": ["val"] * len(ids),
+            "group": [""] * len(ids),
+            "fold": [fold] * len(ids),
+            "seed": [seed] * len(ids),
+        }
+    )
+    return Predictions(table, {"logits": logits}, names, len(ids))
+
+
+PARTS = [Part(fold, 0, np.arange(PICTURES) % FOLDS == fold) for fold in range(FOLDS)]
+
+
+def setting(name: str, section: str, key: str, value: float) -> Rung:
+    return Rung(name, name, 0, lambda recipe, resolved: recipe.changed(**{section: {key: value}}))
+
+
+RUNGS = (
+    setting("smoothing", "loss", "label_smoothing", 0.2),
+    setting("clipping", "training", "clip_norm", 5.0),
+    setting("dropout", "model", "dropout", 0.3),
+    setting("mirrored", "augment", "horizontal_flip", 0.0),
+    setting("colour", "augment", "hue", 0.2),
+    setting("decay", "optimizer", "weight_decay", 0.01),
+)
+
+
+def climber(trainer: FakeTrainer, seconds: float = 1e6) -> Climber:
+    return Climber(PARTS, trainer, lambda recipe: recipe, "accuracy", Clock(seconds), silent)
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closed forms keep intervals honest; many resamples only take time here."""
+    monkeypatch.setattr(climbing, "RESAMPLES", 300)
+
+
+def only_mirror_helps(recipe: Recipe) -> float:
+    return 0.9 if recipe.augment.horizontal_flip == 0.0 else 0.75
+
+
+def test_the_only_practice_that_helps_is_found_and_the_rest_is_rejected() -> None:
+    trainer = FakeTrainer(only_mirror_helps)
+    climbed = climber(trainer).climb(Recipe(), RUNGS)
+    assert [row.name for row in climbed.rungs if row.kept] == ["mirrored"]
+    assert climbed.recipe == Recipe().changed(augment={"horizontal_flip": 0.0})
+    mirrored = climbed.rungs[0]
+    assert mirrored.difference is not None and mirrored.verdict == KEPT
+    assert mirrored.difference.low is not None and mirrored.difference.low > 0
+    assert mirrored.difference.value == pytest.approx(0.15, abs=0.03)
+    assert {row.name for row in climbed.rungs} == {rung.name for rung in RUNGS}
+    assert all("could not be told apart" in row.verdict for row in climbed.rungs[1:])
+
+
+def test_where_nothing_helps_nothing_is_kept() -> None:
+    kept = 0
+    for seed in range(6):
+        climbed = climber(FakeTrainer(lambda recipe: 0.8, data_seed=seed)).climb(Recipe(), RUNGS)
+        kept += sum(row.kept for row in climbed.rungs)
+    assert kept == 0
+
+
+def test_shuffled_labels_and_perfect_answers_give_no_evidence() -> None:
+    for skill, luck in ((0.5, 10.0), (1.0, 0.0)):
+        climbed = climber(FakeTrainer(lambda recipe, skill=skill: skill, luck=luck)).climb(Recipe(), RUNGS)
+        assert not any(row.kept for row in climbed.rungs)
+
+
+def test_what_hurts_is_said_to_hurt() -> None:
+    trainer = FakeTrainer(lambda recipe: 0.5 if recipe.augment.hue > 0 else 0.8)
+    climbed = climber(trainer).climb(Recipe(), RUNGS)
+    assert {row.name: row.verdict for row in climbed.rungs}["colour"] == HURTS
+
+
+def test_two_practices_that_help_are_both_kept_the_second_on_top_of_the_first() -> None:
+    def both(recipe: Recipe) -> float:
+        return only_mirror_helps(recipe) - 0.15 + (0.1 if recipe.model.dropout else 0.0)
+
+    climbed = climber(FakeTrainer(both)).climb(Recipe(), RUNGS)
+    assert [row.name for row in climbed.rungs if row.kept] == ["mirrored", "dropout"]
+    assert climbed.rungs[1].before == pytest.approx(0.75, abs=0.1)
+
+
+def test_a_practice_that_helps_only_alone_is_not_kept_twice() -> None:
+    def either(recipe: Recipe) -> float:
+        return 0.9 if recipe.model.dropout or recipe.augment.horizontal_flip == 0.0 else 0.7
+
+    climbed = climber(FakeTrainer(either)).climb(Recipe(), RUNGS)
+    assert sum(row.kept for row in climbed.rungs) == 1
+
+
+def test_budget_is_halved_and_no_training_is_made_twice() -> None:
+    trainer = FakeTrainer(lambda recipe: 0.8)
+    climber(trainer).climb(Recipe(), RUNGS)
+    assert len(set(trainer.asked)) == len(trainer.asked)
+    assert len(trainer.asked) == FOLDS + 6 * 1 + 3 * 2
+    assert planned_trainings(6, FOLDS) >= len(trainer.asked)
+    assert (stages(5), stages(3), stages(1)) == ((1, 2, 5), (1, 3), (1,))
+
+
+def test_without_time_the_rest_is_not_tried_and_says_so() -> None:
+    trainer = FakeTrainer(only_mirror_helps, seconds=10)
+    climbed = climber(trainer, seconds=45).climb(Recipe(), RUNGS)
+    assert len(trainer.asked) <= 4
+    assert [row.verdict for row in climbed.rungs].count(NO_TIME) >= 3
+    assert climbed.recipe == Recipe()
+
+
+def test_a_rung_whose_training_fails_ends_nothing() -> None:
+    def fails(recipe: Recipe) -> float:
+        if recipe.optimizer.weight_decay == 0.01:
+            raise TrainingError("the loss is not finite")
+        return only_mirror_helps(recipe)
+
+    climbed = climber(FakeTrainer(fails)).climb(Recipe(), RUNGS)
+    verdicts = {row.name: row.verdict for row in climbed.rungs}
+    assert verdicts["decay"] == "failed: the loss is not finite"
+    assert verdicts["mirrored"] == KEPT
+
+
+def test_a_difference_of_any_level_is_that_of_compare_at_95_percent() -> None:
+    trainer = FakeTrainer(only_mirror_helps)
+    first, second = (
+        trainer("", Part(0, 0, np.ones(PICTURES, bool)), Recipe().changed(augment={"horizontal_flip": flip}))
+        for flip in (0.5, 0.0)
+    )
+    plain = compare(first.predictions, second.predictions)
+    assert difference(first.predictions, second.predictions) == plain.difference
+    strict = difference(first.predictions, second.predictions, confidence=0.999, resamples=4_000)
+    assert strict.low is not None and strict.high is not None
+    assert plain.difference.low is not None and plain.difference.high is not None
+    assert strict.low < plain.difference.low < plain.difference.high < strict.high
+    assert "99.9 %" in strict.method
+
+
+# The rungs themselves
+
+
+def explicit(recipe: Recipe, weights: str = "none") -> Recipe:
+    """As `resolve` would leave it, for coloured pictures of 64 pixels."""
+    chosen = {
+        "inputs": {"channels": 3, "size": 64, "fit": "squash", "mirror_average": False},
+        "model": {"weights": weights, "stem": "imagenet"},
+        "augment": {"crop": "resized", "horizontal_flip": 0.5},
+        "optimizer": {"name": "momentum", "layer_decay": 1.0},
+        "training": {
+            "head_first": False,
+            "keep_head": False,
+            "freeze_norms": False,
+            "progressive_from": 1.0,
+            "ema_decay": 0.9,
+        },
+    }
+    values = recipe.model_dump()
+    for section, entries in chosen.items():
+        for key, value in entries.items():
+            if values[section][key] == "auto":
+                values[section][key] = value
+    return Recipe.model_validate(values)
+
+
+@pytest.mark.parametrize("weights", ["none", "file.safetensors"])
+def test_every_rung_changes_the_textbook_or_says_why_not(weights: str) -> None:
+    start = textbook(Recipe().changed(model={"weights": weights}), weights != "none")
+    offered = 0
+    for rung in rungs():
+        stepped = rung.step(start, explicit(start, weights))
+        if isinstance(stepped, str):
+            assert stepped, rung.name
+            continue
+        offered += 1
+        assert stepped != start, rung.name
+        again = rung.step(stepped, explicit(stepped, weights))
+        # Some practices are switches: what is on can be tried off.
+        assert isinstance(again, str) or rung.name in ("mirrored", "cropping", "resolution"), rung.name
+    assert offered >= 15
+
+
+def test_the_textbook_is_plain_and_leaves_alone_what_the_user_set() -> None:
+    plain = textbook(Recipe(), pretrained=False)
+    assert plain.loss.label_smoothing == 0 and plain.training.ema_decay == 0
+    assert (plain.optimizer.name, plain.schedule.name) == ("momentum", "cosine")
+    mine = Recipe().changed(loss={"label_smoothing": 0.05}, training={"epochs": 7}, optimizer={"lr": 0.3})
+    kept = textbook(mine, pretrained=True)
+    assert (kept.loss.label_smoothing, kept.training.epochs, kept.optimizer.lr) == (0.05, 7, 0.3)
+
+
+def test_a_practice_that_contradicts_the_recipe_is_not_tried() -> None:
+    rung = setting("impossible", "loss", "label_smoothing", 2.0)
+    climbed = climber(FakeTrainer(only_mirror_helps)).climb(Recipe(), [rung])
+    assert climbed.rungs[0].verdict.startswith("not tried: ") and not climbed.rungs[0].kept
+
+
+def test_rungs_are_chosen_by_name() -> None:
+    names = [rung.name for rung in rungs()]
+    assert len(names) == len(set(names)) >= 20
+    assert [rung.name for rung in rungs(only=["mirrored", "averaging"])] == ["mirrored", "averaging"]
+    assert "mixup" not in [rung.name for rung in rungs(without=["mixup"])]
+    with pytest.raises(
+        RecipeError, match=r"there is no rung flips; there are: alternating_mirror, averaging"
+    ):
+        rungs(only=["flips"])
+
+
+def test_a_confirmation_takes_the_largest_effort_that_fits() -> None:
+    wanted = Effort(5, 2)
+    assert fitting_effort(wanted, 2, 1.0, 20.0) == wanted
+    assert fitting_effort(wanted, 2, 1.0, 19.0) == Effort(5, 1)
+    assert fitting_effort(wanted, 2, 1.0, 6.0) == Effort(3, 1)
+    assert fitting_effort(wanted, 2, 1.0, 0.0) == Effort(2, 1)
+    assert fitting_effort(Effort(1, 2), 2, 1.0, 0.0) == Effort(1, 1)
