@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from eighteen.auditing import Audit
+from eighteen.auditing import Audit, judged
 from eighteen.auditing import audit as audit_dataset
 from eighteen.core import store
 from eighteen.core.corrections import Corrections
@@ -106,18 +106,34 @@ def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
     )
 
 
-def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Progress = silent) -> Audit:
+def audit(
+    data: PathLike | Dataset,
+    recipe: Recipe | None = None,
+    progress: Progress = silent,
+    *,
+    labels_from: PathLike | None = None,
+    frozen: bool = False,
+    test_labels: bool = False,
+) -> Audit:
     """Decodes every picture once, splits, checks, and repairs what can be repaired.
 
     Args:
         data: a path for `read`, or a data set.
-        recipe: its `data` section rules.
+        recipe: its `data` section rules; with `frozen` its model and weights look at the pictures.
+        labels_from: a study of `crossval`, or a run, whose predictions of pictures that were held out of
+            training say which labels look wrong.
+        frozen: looks with frozen features of the recipe's network: labels, outliers, what more would bring.
+        test_labels: also looks at the labels of the test split, which is written into its ledger. By default
+            the test split takes part in nothing that a model does.
 
     Returns:
         The data set as training would use it, and the findings, worst first.
 
     Raises:
-        DatasetError: the path is no data set, or nothing usable is left.
+        DatasetError: the path is no data set, or nothing usable is left; or test labels were asked about
+            without a model, or without a test split.
+        RunError: there are no such predictions at `labels_from`.
+        WeightsError: the weights cannot be had.
     """
     recipe = recipe or Recipe()
     dataset = corrected(data, recipe) if isinstance(data, Dataset) else read(data, recipe)
@@ -131,8 +147,37 @@ def audit(data: PathLike | Dataset, recipe: Recipe | None = None, progress: Prog
         min_images_per_class=recipe.data.min_images_per_class,
         progress=progress,
     )
+    wanted = _Looks(None if labels_from is None else Path(labels_from), frozen, test_labels)
+    looked = judged(_looked(found.dataset, recipe, wanted, progress), recipe.data.accept, recipe.data.strict)
+    found = replace(found, findings=(*found.findings, *looked))
     more = (*_resolution(found.dataset), *_accepted_nothing(recipe, found.findings))
     return replace(found, findings=by_severity((*found.findings, *more)))
+
+
+class _Looks(NamedTuple):
+    """What a model is to look at; as `audit` takes it."""
+
+    labels_from: Path | None
+    frozen: bool
+    test_labels: bool
+
+
+def _looked(dataset: Dataset, recipe: Recipe, wanted: _Looks, progress: Progress) -> list[Finding]:
+    """Findings of the checks that need a model; none of it is imported where none was asked for."""
+    if wanted.labels_from is None and not wanted.frozen:
+        if wanted.test_labels:
+            raise DatasetError("a model looks at labels: give --labels-from, or --model and --weights")
+        return []
+    from eighteen.api import looking
+
+    if wanted.test_labels:
+        looking.require_test(dataset)
+    found = []
+    if wanted.labels_from is not None:
+        found += looking.findings_of_stored(dataset, wanted.labels_from, wanted.test_labels)
+    if wanted.frozen:
+        found += looking.findings_of_features(dataset, recipe, wanted.test_labels, progress)
+    return found
 
 
 def augment(

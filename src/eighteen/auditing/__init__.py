@@ -27,7 +27,7 @@ from eighteen.core.findings import Finding, by_severity, name_some
 from eighteen.core.pixels import MAX_PIXELS
 from eighteen.core.progress import Progress, silent
 
-__all__ = ["Audit", "audit", "checks", "contradictions", "repair", "scan"]
+__all__ = ["Audit", "audit", "checks", "contradictions", "judged", "repair", "scan"]
 
 _ABOUT_SPLITS = ("class_without_training", "no_training_pictures")
 """What reading says of given splits; it holds no more when other splits were made since."""
@@ -119,8 +119,14 @@ def audit(
 
     final, changed = with_test_origin(_without_lost_classes(repaired, accepted), finished, max_pixels)
     findings += changed
-    judged = [_judged(finding, accepted, strict) for finding in _merged(repaired.notes, findings)]
-    return Audit(without_looks(final), by_severity(judged), contradictions(scanned))
+    told = judged(_merged(repaired.notes, findings), accepted, strict)
+    return Audit(without_looks(final), by_severity(told), contradictions(scanned))
+
+
+def judged(findings: Iterable[Finding], accept: Iterable[str], strict: bool) -> list[Finding]:
+    """The findings with the severity that `accept` and `strict` give them, as for `audit`."""
+    accepted = frozenset(accept)
+    return [_judged(finding, accepted, strict) for finding in findings]
 
 
 def checks() -> list[ModuleType]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from eighteen.cli import _options as opt
@@ -20,19 +23,40 @@ def command(
     accept: opt.Accept = None,
     strict: opt.Strict = False,
     corrections: opt.Corrections = None,
+    labels_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY|RUN", help="Name labels that look wrong to its predictions of held-out pictures."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Look with frozen features of this network: labels, outliers, enough pictures?"),
+    ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="FILE|imagenet", help="Its weights.")] = None,
+    test_labels: Annotated[
+        bool, typer.Option("--test-labels", help="Look at labels of the test split too; its ledger says so.")
+    ] = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Find broken, doubled, leaking, contradictory and unbalanced pictures.
 
-    Decodes every picture once, splits as training would, and writes nothing. Exit code 3 when a finding
-    blocks training.
+    Decodes every picture once, splits as training would, and writes nothing. With --labels-from or --weights
+    a model looks for wrong labels too. Exit code 3 when a finding blocks training.
     """
+    if model is not None and weights is None:
+        raise typer.BadParameter("--model looks with weights: add --weights FILE, or --weights imagenet")
     from eighteen import api
     from eighteen.cli import _display as show
 
     chosen = opt.make_recipe(
         recipe,
         settings,
+        flags={
+            key: value
+            for key, value in (("model.name", model), ("model.weights", weights))
+            if value is not None
+        },
         image_column=image_column,
         label_column=label_column,
         split_column=split_column,
@@ -44,7 +68,9 @@ def command(
         corrections=corrections,
     )
     with show.progress_bars() as bars:
-        found = api.audit(data, chosen, bars)
+        found = api.audit(
+            data, chosen, bars, labels_from=labels_from, frozen=weights is not None, test_labels=test_labels
+        )
     if as_json:
         show.print_json(found.to_json())
     out = show.console()

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 from unicodedata import category
 
 Severity = Literal["info", "warning", "blocking"]
 _ORDER: dict[Severity, int] = {"blocking": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A picture whose label looks wrong.
+
+    Attributes:
+        path: id of the picture.
+        label: what it is called.
+        suggested: what it looks like instead.
+        score: how suspect the label is, 0..1; above 0.5 a model prefers the suggested one.
+    """
+
+    path: str
+    label: str
+    suggested: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,7 @@ class Finding:
         images: ids of the pictures concerned (paths relative to the data set's root).
         advice: what to do about it, one sentence.
         groups: where the finding speaks of sets of pictures, the sets, as ids.
+        suspects: where it speaks of labels, more about each of `images`, in the same order.
     """
 
     check: str
@@ -30,13 +48,14 @@ class Finding:
     images: tuple[str, ...] = ()
     advice: str = ""
     groups: tuple[tuple[str, ...], ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         row: dict[str, Any] = {
             "check": self.check,
             "severity": self.severity,
             "message": self.message,
-            "images": list(self.images),
+            "images": [asdict(suspect) for suspect in self.suspects] or list(self.images),
             "advice": self.advice,
         }
         if self.groups:
@@ -45,13 +64,15 @@ class Finding:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Finding:
+        suspects = tuple(Suspect(**image) for image in row["images"] if isinstance(image, dict))
         return cls(
             check=row["check"],
             severity=row["severity"],
             message=row["message"],
-            images=tuple(row["images"]),
+            images=tuple(suspect.path for suspect in suspects) or tuple(row["images"]),
             advice=row["advice"],
             groups=tuple(tuple(group) for group in row.get("groups", ())),
+            suspects=suspects,
         )
 
     def escalated(self) -> Finding:

@@ -12,13 +12,14 @@ import polars as pl
 
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
+from eighteen.splitting._units import find_units
 from eighteen.splitting.coverage import coverage
 from eighteen.splitting.folds import folds
 from eighteen.splitting.frozen import freeze
 from eighteen.splitting.given import complete
 from eighteen.splitting.stratified import split_by_hash
 
-__all__ = ["folds", "split", "split_like"]
+__all__ = ["find_units", "folds", "split", "split_like"]
 
 VAL_FRACTION = 0.15
 TEST_FRACTION = 0.15

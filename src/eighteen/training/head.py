@@ -28,6 +28,9 @@ STRENGTHS = tuple(float(10**exponent) for exponent in np.arange(-4.0, 1.01, 0.5)
 DEFAULT_STRENGTH = 0.03
 """Where there are too few pictures for folds."""
 
+_USUAL_STRENGTH = 10**-2.5
+"""Where looking for the best one begins."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -70,6 +73,53 @@ def fit_head(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> H
     return Head(weight, bias, best, scores)
 
 
+def head_of_strength(views: list[Floats], targets: Ints, classes: int, strength: float) -> Head:
+    """Fits the head with a strength that is known already; arguments as for `fit_head`."""
+    weight, bias = _fit(views, targets, classes, strength)
+    return Head(weight, bias, strength, {})
+
+
+def out_of_fold(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> tuple[Floats, float]:
+    """Logits `[N, K]` of heads that were not fitted on the picture, and the strength that they share.
+
+    The strength is the one with the least log loss on these same folds, found by walking downhill from the
+    middle of `STRENGTHS`. Choosing one of eleven numbers on all pictures together flatters nobody much.
+
+    Args:
+        views: features of the same pictures in one or more views, each `[N, D]`.
+        targets: `[N]`, 0 .. classes - 1.
+        folds: `[N]`, which fold each picture is held out in; two folds or more.
+        classes: K.
+    """
+    found: dict[float, tuple[float, Floats]] = {}
+
+    def loss(place: int) -> float:
+        strength = STRENGTHS[place]
+        if strength not in found:
+            logits = _held_out_logits(views, targets, folds, classes, strength)
+            right = softmax(logits)[np.arange(len(targets)), targets]
+            found[strength] = float(-np.log(np.maximum(right, 1e-12)).mean()), logits
+        return found[strength][0]
+
+    place = STRENGTHS.index(min(STRENGTHS, key=lambda strength: abs(math.log(strength / _USUAL_STRENGTH))))
+    for step in (-1, 1):
+        while 0 <= place + step < len(STRENGTHS) and loss(place + step) < loss(place):
+            place += step
+    loss(place)
+    return found[STRENGTHS[place]][1], STRENGTHS[place]
+
+
+def _held_out_logits(
+    views: list[Floats], targets: Ints, folds: Ints, classes: int, strength: float
+) -> Floats:
+    logits = np.empty((len(targets), classes), np.float32)
+    for fold in np.unique(folds):
+        held = folds == fold
+        weight, bias = _fit([view[~held] for view in views], targets[~held], classes, strength)
+        logits[held] = np.mean([view[held] for view in views], axis=0) @ weight.T + bias
+    return logits
+
+
 def _fold_nll(
     views: list[Floats],
     targets: Ints,
@@ -91,12 +141,15 @@ def _fold_nll(
 
 def _fit(views: list[Floats], targets: Ints, classes: int, strength: float) -> tuple[Floats, Floats]:
     """Weight `[K, D]` and bias `[K]` for features that are not standardised."""
+    weight, bias = np.zeros((classes, views[0].shape[1])), np.full(classes, -20.0)
+    if (targets == targets[0]).all():
+        bias[targets[0]] = 0.0
+        return weight.astype(np.float32), bias.astype(np.float32)
     rows = np.concatenate(views).astype(np.float64)  # [V * N, D]
     mean, std = rows.mean(axis=0), rows.std(axis=0) + 1e-6
     # The penalty is on a mean loss, so that more views of the same pictures do not weaken it.
     model = LogisticRegression(C=strength / len(views), max_iter=300, tol=1e-4)
     model.fit((rows - mean) / std, np.tile(targets, len(views)))
-    weight, bias = np.zeros((classes, rows.shape[1])), np.full(classes, -20.0)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:
         coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
