@@ -1,11 +1,11 @@
 """Pictures per second of augmentation: `python benchmarks/augmentation.py [PAIRS] [--kornia PYTHON]`.
 
 The same recipe (random resized crop, flip, rotation, brightness, contrast, saturation, erasing; and with
-TrivialAugment Wide on top) three ways: fused over a batch, torchvision v2 a picture at a time, as its loaders
-do, and kornia over a batch. Each contender is timed in turn in a process of its own with one thread, PAIRS
-times over (default 5), by processor time, and the ratio is the median over those pairs: other work on the
-machine then hits all alike. The second table compares the statistics of what comes out on smooth pictures.
-kornia is no dependency: give the Python of an environment that has it beside torch.
+TrivialAugment Wide on top; black around pictures) three ways: fused over a batch, torchvision v2 a picture
+at a time, as its loaders do, and kornia over a batch. Each contender is timed in turn in a process of its own
+with one thread, PAIRS times over (default 5), by processor time; the ratio is the median over those pairs:
+other work on the machine then hits all alike. The second table compares the statistics of what comes out on
+smooth pictures. kornia is no dependency: give the Python of an environment that has it beside torch.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ def fused(size_px: int, count: int, policy: bool) -> Augment:
     settings = AugmentSettings(
         crop="resized", horizontal_flip=0.5, rotation_degrees=10, erasing=0.25,
         brightness=0.2, contrast=0.2, saturation=0.2, policy="trivial" if policy else "none",
+        fill="background",
     )  # fmt: skip
-    augmenter, aspects = BatchAugmenter(settings, size_px, MEAN, STD), torch.ones(count)
+    augmenter = BatchAugmenter(settings, size_px, MEAN, STD, background=(0.0, 0.0, 0.0))
+    aspects = torch.ones(count)
     keys, epochs = image_keys([str(number) for number in range(count)]), iter(range(10**9))
     return lambda pixels: augmenter(pixels, aspects, keys, 0, next(epochs))
 
