@@ -9,7 +9,7 @@ from eighteen.api.data import audit, augment, read, split
 from eighteen.api.exports import export
 from eighteen.api.relatives import compare_models, compares_models, resume_compare_models
 from eighteen.api.reviewing import review, serve_review
-from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, train
+from eighteen.api.runs import cost, demo, evaluate, explain, predict, report, resume, soup, train
 from eighteen.api.studies import compare, compare_recipes, crossval, resume_compare, resume_crossval
 from eighteen.api.tuning import climb, join_tune, resume_climb, resume_tune, tune
 
@@ -40,6 +40,7 @@ __all__ = [
     "review",
     "screen",
     "serve_review",
+    "soup",
     "split",
     "train",
     "tune",

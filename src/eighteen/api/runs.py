@@ -94,6 +94,24 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
     return _finish(opened, dataset, progress)
 
 
+def soup(runs: Sequence[PathLike], out: PathLike, greedy: bool = True, progress: Progress = silent) -> Run:
+    """Averages the weights of runs into one run, and measures it on validation.
+
+    Args:
+        runs: two or more trained runs of one network on one data set; the first lends its recipe.
+        out: the run folder to make; it must not exist.
+        greedy: take runs in, best first, only while validation does not get worse.
+
+    Raises:
+        RunError: the runs do not go together.
+    """
+    from eighteen.training.soup import cook
+
+    require_absent(Path(out))
+    made = cook([Run.open(path) for path in runs], Path(out), greedy, progress)
+    return _finish(made, made.dataset, progress)
+
+
 def evaluate(
     run: PathLike | Run,
     split: str | None = None,
