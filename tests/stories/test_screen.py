@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -143,3 +144,26 @@ def test_what_cannot_work_is_said_before_any_work(
         assert words in said.text
     said = eighteen("screen", tmp_path / "nothing", "--json")
     assert said.code == 1 and "no such file or folder" in said.err
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "case", ["C01", "C03", "C05", "C12", "C16", "C18", "C20", "C21", "C24", "C25", "C50"]
+)
+def test_public_failure_cases_as_a_pile(
+    case: str, case_dir: Callable[[str], Path], eighteen: Callable[..., Any]
+) -> None:
+    """What cannot be read is broken, with a reason, and nothing else but pictures of one single colour is."""
+    folder = case_dir(case)
+    expected = json.loads((folder / "case.json").read_text(encoding="utf-8"))["expected"]
+    said = eighteen("screen", folder / "data", "--json", "--n", "2")
+    assert said.code == 0, said.err
+    rows = {str(Path(row["path"]).relative_to(folder / "data")): row for row in said.json["images"]}
+    assert set(expected.get("used", ())) <= set(rows)
+    unread = {
+        name
+        for name, row in rows.items()
+        if row["decision"] == "broken" and not row["reason"].startswith("one single colour")
+    }
+    assert unread == set(expected.get("skipped", ()))
+    assert all(rows[name]["reason"] for name in unread)

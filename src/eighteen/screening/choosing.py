@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from eighteen.explaining.neighbours import find_neighbours
+from eighteen.screening.nearest import nearest
 from eighteen.screening.seen import Floats
 
 Method = Literal["varied", "uncertain", "mixed", "random"]
@@ -45,7 +45,7 @@ def farthest_first(vectors: Floats, labelled: Floats, n: int) -> Rows:
     if n == 0:
         return np.empty(0, np.int64)
     if len(labelled):
-        distance = 1 - find_neighbours(labelled, vectors, 1).similarity[:, 0]
+        distance = 1 - nearest(labelled, vectors)[1]
         first = int(distance.argmax())
     else:
         first = int((vectors @ vectors.mean(axis=0)).argmax())

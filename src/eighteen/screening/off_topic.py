@@ -19,10 +19,14 @@ import numpy.typing as npt
 
 from eighteen.measuring.feature_distance import NeighbourDistance
 from eighteen.measuring.unknown import UnknownRule
+from eighteen.screening.nearest import blocks
 from eighteen.screening.seen import Floats
 
 NEIGHBOUR = 3
-"""Which neighbour counts, where there are as many."""
+"""Which neighbour counts, where there are as many. Clothing photos against X-rays, blood, nuclei, hands and
+cut-out backgrounds, AUROC with 341 and with 40 photos in the data set: first neighbour 0.997 and 0.992, third
+0.996 and 0.988, tenth 0.994 and 0.975, Mahalanobis distance to the nearest class 0.979 and 0.964. With the
+first, one stray picture in the data set would let all of its kind in."""
 
 FEWEST = 20
 """With fewer pictures of the data set nothing is called off topic: they do not show how it varies."""
@@ -77,4 +81,5 @@ def judge_topic(
 
 
 def _distances(bank: Floats, asked: Floats) -> Scores:
-    return NeighbourDistance.fit(bank, min(NEIGHBOUR, len(bank)))(asked)
+    distance = NeighbourDistance.fit(bank, min(NEIGHBOUR, len(bank)))
+    return np.concatenate([np.empty(0), *map(distance, blocks(asked))])

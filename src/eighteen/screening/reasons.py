@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eighteen.explaining.neighbours import find_neighbours
 from eighteen.screening.choosing import Method, Rows
 from eighteen.screening.judging import Judged
+from eighteen.screening.nearest import nearest
 from eighteen.screening.seen import Floats
 
 
@@ -63,6 +63,5 @@ def answers(judged: Judged, rows: Rows) -> list[str]:
 
 
 def _nearest(bank: Floats, asked: Floats) -> list[tuple[int, str]]:
-    near = find_neighbours(bank, asked, 1)
-    pairs = zip(near.rows[:, 0], near.similarity[:, 0], strict=True)
+    pairs = zip(*nearest(bank, asked), strict=True)
     return [(int(row), f"likeness {likeness:.2f}") for row, likeness in pairs]
