@@ -13,10 +13,11 @@ from eighteen.auditing.scan import scan
 from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import DatasetError, RunError
 from eighteen.core.progress import silent
+from eighteen.matching import Sketches, near_pairs
 from eighteen.reading import ReadOptions, read_unlabelled
 from eighteen.screening.by_eye import EyeLook
 from eighteen.screening.copies import find_copies
-from eighteen.screening.near import find_near_copies
+from eighteen.screening.near import Features, find_near_copies
 from eighteen.screening.placing import place_pictures
 from eighteen.screening.rows import with_places
 
@@ -108,6 +109,25 @@ def test_near_copies_of_the_data_set_all_go(folder: Path, tmp_path: Path) -> Non
     found = find_near_copies(scanned(folder), scanned(tmp_path / "photos"))
     assert set(found["id"]) == {"cat/0.png", "same.png", "small.jpg", "turned.png"}
     assert found["of_known"].all()
+
+
+def test_what_is_somewhat_alike_counts_where_a_network_sees_the_same(folder: Path) -> None:
+    large = Image.blend(photo(3, 200), photo(8, 200), 0.19)
+    large.save(folder / "zlarge.png")
+    pile = scanned(folder)
+    row = {name: place for place, name in enumerate(pile.ids)}
+    sketches = Sketches.unpack(pile.table["scan.sketch"].to_list())
+    pairs = near_pairs(sketches, least=0.5)
+    mine = (pairs.first == row["cat/3.png"]) & (pairs.second == row["zlarge.png"])
+    assert 0.9 < pairs.likeness[mine][0] < 0.97
+    # The larger one would stay.
+    assert "cat/3.png" not in set(find_near_copies(pile, nothing())["id"])
+    apart = np.eye(len(pile), dtype=np.float32)
+    none = np.empty((0, len(pile)), np.float32)
+    assert "cat/3.png" not in set(find_near_copies(pile, nothing(), Features(apart, none))["id"])
+    apart[row["zlarge.png"]] = apart[row["cat/3.png"]]
+    found = find_near_copies(pile, nothing(), Features(apart, none))
+    assert ("cat/3.png", str(folder / "zlarge.png"), False) in found.rows()
 
 
 def test_a_look_without_a_model_tells_rough_things_apart(tmp_path: Path) -> None:

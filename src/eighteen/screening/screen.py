@@ -19,7 +19,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.screening.choosing import Method, choose
 from eighteen.screening.copies import find_copies
 from eighteen.screening.judging import Judged, judge
-from eighteen.screening.near import find_near_copies
+from eighteen.screening.near import Features, find_near_copies
 from eighteen.screening.off_topic import FEWEST, TopicRule
 from eighteen.screening.reasons import why_chosen, why_spare
 from eighteen.screening.rows import DECISIONS, Decision, rows_of, together, with_places
@@ -106,16 +106,16 @@ def screen(
     known, pile = with_places(known), _hinted(with_places(pile), (*known.class_names, *look.class_names))
     broken, left = _without_broken(pile)
     copied, left = _without_copies(left, find_copies(left, known), "duplicate")
-    near, left = _without_copies(left, find_near_copies(left, known), "near_duplicate")
-    parts = [broken, copied, near]
+    parts = [broken, copied]
     if not len(left):
         notes: tuple[str, ...] = ("no picture is left to choose from",)
         return Screened(together(parts), wish.method or "varied", look.sentence, None, 0, notes)
     judged = judge(left, known, look, wish.false_drop_fraction, progress)
     method = _method(wish.method, judged)
     notes = tuple(_notes(judged, known, wish))
+    near, left, judged = _without_near_copies(left, known, judged, look)
     off, left, judged = _without_off_topic(left, judged)
-    parts += [off, *_chosen_and_spare(left, known, judged, method, wish)]
+    parts += [near, off, *_chosen_and_spare(left, known, judged, method, wish)]
     return Screened(together(parts), method, look.sentence, judged.rule, len(judged.labelled), notes)
 
 
@@ -145,6 +145,20 @@ def _without_copies(
     where = {True: "of the data set", False: "of the pile"}
     reason = [f"{what} one {where[known]}: {twin}" for twin, known in rows.select("twin", "of_known").rows()]
     return _decided(decision, rows, reason=reason, duplicate_of=rows["twin"].to_list()), left
+
+
+def _without_near_copies(
+    left: Dataset, known: Dataset, judged: Judged, look: Look
+) -> tuple[pl.DataFrame, Dataset, Judged]:
+    features = None
+    if look.can_suggest:
+        seen = np.zeros((len(known), judged.vectors.shape[1]), np.float32)
+        seen[(known.table["split"] != "test").to_numpy()] = judged.labelled
+        features = Features(judged.vectors, seen)
+    twins = find_near_copies(left, known, features)
+    stays = ~left.table["id"].is_in(twins["id"].to_list()).to_numpy()
+    rows, rest = _without_copies(left, twins, "near_duplicate")
+    return rows, rest, judged.where(stays)
 
 
 def _without_off_topic(left: Dataset, judged: Judged) -> tuple[pl.DataFrame, Dataset, Judged]:
