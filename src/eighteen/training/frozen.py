@@ -22,7 +22,7 @@ from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
 from eighteen.splitting.folds import folds
-from eighteen.training.choices import weights_spec
+from eighteen.training.facts import weights_spec
 from eighteen.training.features import FeatureReader
 from eighteen.training.head import Head, fit_head, out_of_fold
 from eighteen.training.resolve import input_spec, resolve
