@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image, ImageFilter
+from typer.testing import CliRunner
 
 from eighteen import api
 from eighteen.auditing import Audit
+from eighteen.cli.main import app
 from eighteen.core.findings import Finding
 from eighteen.core.recipe import Recipe
 
@@ -83,6 +85,32 @@ def test_near_copies_across_given_splits_leak(tmp_path: Path) -> None:
     assert "test/cat/cut.png (test) ~ train/cat/00.png (train)" in finding.message
     # It is named, not repaired: only a person knows whether these are one picture.
     assert "train/cat/00.png" in audit.dataset.ids
+
+
+def test_joined_groups_are_a_column_to_split_by(photos: Path) -> None:
+    save(scene(4).crop((8, 6, 160, 120)), photos / "cat/cut.png")
+    done = CliRunner().invoke(app, ["audit", str(photos), "--groups-out", str(photos / "groups.csv")])
+    assert done.exit_code == 0, done.output
+    table = pl.read_csv(photos / "groups.csv")
+    assert table.columns == ["image", "label", "split", "group"]
+    group = dict(table.select("image", "group").iter_rows())
+    assert group["cat/cut.png"] == group["cat/04.png"] == "cat/04.png"
+    assert table["group"].n_unique() == len(table) - 1
+    again = api.read(photos, Recipe().changed(data={"group_column": "group"})).table
+    assert dict(again.select("id", "group").iter_rows()) == group
+
+
+def test_a_near_copy_joins_the_groups_of_two_patients(tmp_path: Path) -> None:
+    names = [f"{seed:02}.png" for seed in range(20)]
+    for seed, name in enumerate(names):
+        save(scene(0).resize((80, 60)) if seed == 1 else scene(seed), tmp_path / name)
+    rows = [f"{name},{'ab'[seed // 2 % 2]},p{seed % 10}" for seed, name in enumerate(names)]
+    (tmp_path / "t.csv").write_text("image,label,patient\n" + "\n".join(rows) + "\n")
+    audit = api.audit(tmp_path, Recipe().changed(data={"group_column": "patient"}))
+    api.write_groups(audit, tmp_path / "out.csv")
+    group = dict(pl.read_csv(tmp_path / "out.csv").select("image", "group").iter_rows())
+    assert {group[name] for name in ("00.png", "01.png", "10.png", "11.png")} == {"p0"}
+    assert group["02.png"] == group["12.png"] == "p2"
 
 
 @pytest.mark.shared

@@ -122,15 +122,15 @@ def test_all_pairs_within_a_small_radius_are_found(seed: int, number: int, turne
     assert {(int(i), int(j)) for i, j in pairs} == all_pairs(both, 4)
 
 
-def test_most_pairs_at_the_radius_are_found() -> None:
+def test_most_pairs_further_apart_are_found() -> None:
     draw = np.random.default_rng(0)
     hashes = draw.integers(0, 2**64, (4000, 2), dtype=np.uint64)
-    bits = draw.random((4000, 128)).argsort(axis=1)[:, :20]
+    bits = draw.random((4000, 128)).argsort(axis=1)[:, :12]
     copies = hashes.copy()
-    for column in range(20):
+    for column in range(12):
         word = bits[:, column] // 64
         copies[np.arange(4000), word] ^= np.uint64(1) << (bits[:, column] % 64).astype(np.uint64)
     found = look_up(copies[None], hashes)
     hit = found.query[found.found == found.query]
-    assert len(np.unique(hit)) >= 0.9 * 4000
+    assert len(np.unique(hit)) >= 0.98 * 4000
     assert (found.bits <= 20).all()

@@ -5,7 +5,7 @@ it nor pays its memory.
 """
 
 from eighteen.api.collecting import screen
-from eighteen.api.data import audit, augment, read, split
+from eighteen.api.data import audit, augment, read, split, write_groups
 from eighteen.api.exports import export
 from eighteen.api.relatives import compare_models, compares_models, resume_compare_models
 from eighteen.api.reviewing import review, serve_review
@@ -44,4 +44,5 @@ __all__ = [
     "split",
     "train",
     "tune",
+    "write_groups",
 ]

@@ -20,8 +20,8 @@ from eighteen.core.run import Run
 from eighteen.measuring.resolution import crossval_sentence, resolution_sentence
 from eighteen.reading import ReadOptions
 from eighteen.reading import read as read_path
+from eighteen.splitting import joined_groups, split_like
 from eighteen.splitting import split as split_dataset
-from eighteen.splitting import split_like
 
 if TYPE_CHECKING:
     from eighteen.reporting.augment_sheet import Sheet
@@ -209,6 +209,18 @@ def augment(
     sheet = collect_sheet(dataset, recipe)
     store.write_bytes(out, sheet_png(sheet))
     return sheet
+
+
+def write_groups(found: Audit, path: PathLike) -> None:
+    """Writes a CSV file with `image`, `label`, `split` and `group` of each picture of an audit.
+
+    Copies and near copies join the groups that they belong to. Beside the pictures the file is read again
+    with `--group-column group`.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    store.write_text(Path(path), joined_groups(found.dataset).write_csv())
 
 
 def audited(data: PathLike | Dataset, recipe: Recipe, progress: Progress) -> Audit:

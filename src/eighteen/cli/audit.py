@@ -37,12 +37,18 @@ def command(
     test_labels: Annotated[
         bool, typer.Option("--test-labels", help="Look at labels of the test split too; its ledger says so.")
     ] = False,
+    groups_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file to write: the group of each picture, with copies and near copies joined to it."
+        ),
+    ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Find broken, doubled, leaking, contradictory and unbalanced pictures.
 
-    Decodes every picture once, splits as training would, and writes nothing. With --labels-from or --weights
-    a model looks for wrong labels too. Exit code 3 when a finding blocks training.
+    Decodes every picture once, splits as training would, and writes nothing but --groups-out. With
+    --labels-from or --weights a model looks for wrong labels too. Exit code 3 when a finding blocks training.
     """
     if model is not None and weights is None:
         raise typer.BadParameter("--model looks with weights: add --weights FILE, or --weights imagenet")
@@ -71,6 +77,8 @@ def command(
         found = api.audit(
             data, chosen, bars, labels_from=labels_from, frozen=weights is not None, test_labels=test_labels
         )
+    if groups_out is not None:
+        api.write_groups(found, groups_out)
     if as_json:
         show.print_json(found.to_json())
     out = show.console()

@@ -2,17 +2,20 @@
 all.
 
 In: 128-bit hashes. Out: pairs whose distance in bits is at most the radius. Two hashes that are close agree
-in full on some of 48 samples of their steadiest 64 bits, drawn once with a fixed seed (bit sampling, Indyk
+in full on some of 24 samples of their steadiest 64 bits, drawn once with a fixed seed (bit sampling, Indyk
 and Motwani 1998). A sample is a little longer than the logarithm of the number of hashes, so that a bucket
-holds about one hash whatever that number: the cost grows as n log n. Every sixth of the samples are
-disjoint, so a pair that is closer than their number is always found; of pairs further apart a measured share
-is, see docs/benchmarks.md. A bucket that holds far more than its part (pictures that look alike by the
+holds about one hash whatever that number: the cost grows as n log n. Samples come two and more at a time
+without a bit in common, so hashes that differ in one bit always meet; what share of those further apart does
+is measured in docs/benchmarks.md. A bucket that holds far more than its part (pictures that look alike by the
 thousand) is compared with `MOST` of its members only. There is no loop over hashes or pairs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -24,7 +27,7 @@ from eighteen.matching.hashes import MIRROR, Hashes, distance
 RADIUS_BITS = 20
 """Of 128. Of planted copies (cut, framed, turned by 2 degrees) 99 % are closer by their best cut."""
 
-SAMPLES = 48
+SAMPLES = 24
 MOST = 64
 """Members of a bucket that a hash is compared with."""
 
@@ -35,6 +38,8 @@ _FEWEST_BITS, _MOST_BITS = 12, 24
 _POOL = 64
 _AT_ONCE = 1 << 21
 _HELD = 1 << 22
+_ALONE = 20_000
+"""Queries up to which one thread is quicker than handing over to several."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -70,19 +75,54 @@ def look_up(queries: Hashes, index: Hashes, *, radius: int = RADIUS_BITS, same: 
     Returns:
         At most `NEAREST` neighbours of each query, each once, by its nearest cut.
     """
+    samples = _samples(_sample_bits(len(index)))
+    workers = min(len(samples), os.cpu_count() or 1) if len(queries[0]) > _ALONE else 1
+    with ThreadPoolExecutor(workers, thread_name_prefix="lookup") as pool:
+        shares = [samples[first::workers] for first in range(workers)]
+        done = pool.map(lambda share: _by_samples(queries, index, share, radius, same), shares)
+        found = _Found(len(index))
+        for part in done:
+            found.add_all(part)
+    return found.nearest()
+
+
+def _by_samples(queries: Hashes, index: Hashes, samples: Sequence[Rows], radius: int, same: bool) -> _Found:
+    """What some of the samples find."""
     found = _Found(len(index))
-    for positions in _samples(_sample_bits(len(index))):
+    for positions in samples:
         buckets = _Buckets(_keys(index, positions), len(positions))
         turned = _keys(MIRROR[None], positions)[0]
         whole = _keys(queries[0], positions)
         for view, hashes in enumerate(queries):
-            keys = whole if view == 0 else _keys(hashes, positions)
-            fresh = keys != whole if view else np.ones(len(keys), np.bool_)
+            keys = _keys(hashes, positions) if view else whole
             # A cut that falls into the bucket of the whole picture meets nothing new there.
-            _compare(found, hashes, index, buckets, keys, np.flatnonzero(fresh), view, False, radius, same)
+            rows = np.flatnonzero(keys != whole) if view else np.arange(len(keys))
+            limit = _Limit(view, radius, same)
+            _compare(found, hashes, index, buckets, keys, rows, limit)
             rows = np.arange(len(keys))
-            _compare(found, hashes ^ MIRROR, index, buckets, keys ^ turned, rows, view, True, radius, same)
-    return found.nearest()
+            _compare(found, hashes ^ MIRROR, index, buckets, keys ^ turned, rows, limit.mirrored())
+    return found
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """What counts in a comparison: which cut, how near, and whether a hash might meet itself."""
+
+    view: int
+    radius: int
+    same: bool
+    mirror: bool = False
+
+    def mirrored(self) -> _Limit:
+        return replace(self, mirror=True)
+
+    @property
+    def code(self) -> int:
+        return 2 * self.view + self.mirror
+
+    def lets(self, row: Rows, other: Rows) -> npt.NDArray[np.bool_]:
+        """Whole pictures meet each other once, not from both sides."""
+        return other < row if self.view == 0 else other != row
 
 
 class _Buckets:
@@ -112,6 +152,10 @@ class _Found:
             pairs = self._thinned()
             self._parts, self._held = [pairs], pairs.shape[1]
             self._limit = max(_HELD, 2 * self._held)
+
+    def add_all(self, other: _Found) -> None:
+        """What another one collected."""
+        self._parts += other._parts
 
     def nearest(self) -> Candidates:
         pair, score = self._thinned()
@@ -143,27 +187,31 @@ def _compare(
     buckets: _Buckets,
     keys: npt.NDArray[np.uint32],
     rows: Rows,
-    view: int,
-    mirrored: bool,
-    radius: int,
-    same: bool,
+    limit: _Limit,
 ) -> None:
     """Compares the hashes of `rows` with the members of their buckets."""
     sizes = buckets.sizes[keys[rows]]
-    met = sizes > 0
+    met = np.flatnonzero(sizes)
     rows, sizes = rows[met], sizes[met].astype(np.int64)
     counts = np.minimum(sizes, MOST)
     for part in _portions(counts):
         row, place = _spread(rows[part], counts[part])
-        # A full bucket is entered at a place of the query's own, so that all of its members are met by some.
-        size, start = np.repeat(sizes[part], counts[part]), buckets.starts[keys[row]]
-        other = buckets.order[start + (place + np.where(size > MOST, row, 0)) % size].astype(np.int64)
-        if same:
-            kept = other < row if view == 0 else other != row
-            row, other = row[kept], other[kept]
+        if (sizes[part] > MOST).any():
+            # A full bucket is entered at a place of the query's own, so that all of its members are met.
+            size = np.repeat(sizes[part], counts[part])
+            place = (place + np.where(size > MOST, row, 0)) % size
+        other = buckets.order[buckets.starts[keys[row]] + place].astype(np.int64)
+        if limit.same:
+            row, other = _both(row, other, limit.lets(row, other))
+        # Most are told apart by the first half.
+        row, other = _both(row, other, np.bitwise_count(hashes[row, 0] ^ index[other, 0]) <= limit.radius)
         bits = distance(hashes[row], index[other])
-        close = bits <= radius
-        found.add(row[close], other[close], 2 * view + mirrored, bits[close])
+        close = bits <= limit.radius
+        found.add(row[close], other[close], limit.code, bits[close])
+
+
+def _both(first: Rows, second: Rows, kept: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    return first[kept], second[kept]
 
 
 def _spread(rows: Rows, counts: Rows) -> tuple[Rows, Rows]:
