@@ -225,7 +225,7 @@ def test_ci_runs_what_the_readme_says() -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folders in the current one: `photos`, two classes of twelve pictures, and `incoming`, twelve more."""
+    """In the current folder: `photos` (two classes of twelve pictures), `incoming` (twelve), and decisions."""
     generator = np.random.default_rng(0)
     for place, brightness in (("photos/cat", 60), ("photos/dog", 160), ("incoming", 90)):
         folder = tmp_path / place
@@ -233,6 +233,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number in range(1, 13):
             pixels = generator.integers(brightness, brightness + 60, (16, 16, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
+    (tmp_path / "corrections.csv").write_text("path,action,label\ncat/3.png,relabel,dog\ndog/5.png,drop,\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "photos"
 

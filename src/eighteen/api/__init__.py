@@ -4,6 +4,7 @@ Each composes the stages below it. What needs torch is imported where it is used
 it nor pays its memory.
 """
 
+from eighteen.api.cleaning import clean, resume_clean
 from eighteen.api.collecting import screen
 from eighteen.api.data import audit, augment, read, split, write_groups
 from eighteen.api.exports import export
@@ -16,6 +17,7 @@ from eighteen.api.tuning import climb, join_tune, resume_climb, resume_tune, tun
 __all__ = [
     "audit",
     "augment",
+    "clean",
     "climb",
     "compare",
     "compare_models",
@@ -32,6 +34,7 @@ __all__ = [
     "read",
     "report",
     "resume",
+    "resume_clean",
     "resume_climb",
     "resume_compare",
     "resume_compare_models",

@@ -39,7 +39,7 @@ class Study:
 
         Args:
             path: must not exist.
-            kind: the command that makes it: "crossval", "compare", "tune", "climb".
+            kind: the command that makes it: "crossval", "compare", "clean", "tune", "climb".
             asked: everything that resuming needs to know.
 
         Raises:

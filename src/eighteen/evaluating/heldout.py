@@ -74,7 +74,13 @@ def parts(dataset: Dataset, k: int, repeats: int, seed: int) -> list[Part]:
 
 
 def held_out_predictions(
-    study: Study, prefix: str, dataset: Dataset, part: Part, recipe: Recipe, progress: Progress
+    study: Study,
+    prefix: str,
+    dataset: Dataset,
+    part: Part,
+    recipe: Recipe,
+    progress: Progress,
+    learned: Dataset | None = None,
 ) -> Predictions:
     """Trains without a part and scores it; a run that is there already is finished or just read.
 
@@ -84,11 +90,14 @@ def held_out_predictions(
         dataset: without its test split.
         part: what is held out.
         recipe: its seed tells repeats of a training apart.
+        progress: told how far it is.
+        learned: the data set to train on, where that has other labels or pictures; held-out ones are left
+            out of it by their ids.
     """
     name = f"{prefix}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
     path = study.run_path(name)
     begun = (path / "run.json").exists()
-    run = Run.open(path) if begun else _started(_training_side(dataset, part, recipe), recipe, path)
+    run = Run.open(path) if begun else _started(_training_side(dataset, part, recipe, learned), recipe, path)
     if run.info["state"] != "complete":
         finish(run, run.dataset, ("val",), progress)
         held = dataset.with_table(dataset.table.filter(part.held))
@@ -115,8 +124,10 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
     return Recipe.model_validate({**recipe.model_dump(), "seed": seed})
 
 
-def _training_side(dataset: Dataset, part: Part, recipe: Recipe) -> Dataset:
-    rest = dataset.with_table(dataset.table.filter(~part.held).with_columns(split=pl.lit("train")))
+def _training_side(dataset: Dataset, part: Part, recipe: Recipe, learned: Dataset | None) -> Dataset:
+    known = dataset if learned is None else learned
+    held = dataset.table.filter(part.held)["id"].implode()
+    rest = known.with_table(known.table.filter(~pl.col("id").is_in(held)).with_columns(split=pl.lit("train")))
     # By the hash that made the split, what is left of it would have no pictures in validation's share.
     return split(rest, val_fraction=recipe.data.val_fraction, seed=recipe.data.split_seed + INNER_SALT)
 

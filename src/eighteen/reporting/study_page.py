@@ -56,7 +56,7 @@ def write_study_report(study: Study) -> Path:
         return study.save_text("report.html", models_page(study))
     if info["kind"] in ("tune", "climb"):
         return write_search_report(study)
-    compared = info["kind"] == "compare"
+    compared = info["kind"] in ("compare", "clean")
     template = environment().get_template("study.html.j2")
     page = template.render(
         name=study.path.resolve().name,
@@ -74,6 +74,12 @@ def write_study_report(study: Study) -> Path:
 def _asked(study: Study, asked: dict[str, Any]) -> str:
     outside = sum(study.dataset.split_counts[split] for split in ("train", "val"))
     folds = counted(asked["folds"], "fold", "folds")
+    if "corrections" in asked:
+        return (
+            f"Did {asked['corrections']['name']} help? The same recipe was trained on the labels as "
+            f"they were and as corrected, with {counted(asked['seeds'], 'seed', 'seeds')} on "
+            f"{pictures(outside)} outside the test split, {folds}; each is scored on pictures new to it."
+        )
     if "seeds" in asked:
         first, second = asked["names"]
         how = folds if asked["folds"] > 1 else "the validation split held out"

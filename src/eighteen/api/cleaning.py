@@ -1,0 +1,110 @@
+"""Proving that corrections helped, as functions that the command calls too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eighteen.api.data import PathLike, audited, with_corrections
+from eighteen.core import store
+from eighteen.core.config import recipe_from_json
+from eighteen.core.corrections import Corrections
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import Interrupted, RecipeError, RunError
+from eighteen.core.progress import Progress, silent
+from eighteen.core.recipe import Recipe
+from eighteen.core.run import require_absent
+from eighteen.core.study import Study
+from eighteen.measuring.verdicts import MARGIN
+
+if TYPE_CHECKING:
+    from eighteen.evaluating.cleaning import Cleaning
+
+COPY = "corrections.csv"
+"""What the study calls its own copy of the decisions."""
+
+
+def clean(
+    data: PathLike | Dataset,
+    corrections: PathLike,
+    out: PathLike,
+    recipe: Recipe | None = None,
+    *,
+    seeds: int = 1,
+    folds: int | None = None,
+    margin: float = MARGIN,
+    progress: Progress = silent,
+) -> Cleaning:
+    """Trains on the labels as they were and as corrected, on the same folds, and says whether it helped.
+
+    Args:
+        data: a path for `read`, or a data set, uncorrected.
+        corrections: the file of decisions, as `eighteen review` writes it; the study keeps a copy.
+        out: the study's folder to make; it must not exist.
+        recipe: how each training goes; None takes the default recipe. Its own corrections are left out.
+        seeds: trainings before and after (and a fold).
+        folds: cross-validation with so many folds; 1 holds validation out; None takes 5 up to 5,000
+            pictures outside the test split, and 1 above.
+        margin: a difference in accuracy below it does not matter.
+
+    Raises:
+        DatasetError: the decisions do not fit the pictures, or change nothing outside the test split.
+        GateError: a finding blocks training.
+        Interrupted: the user stopped it; `resume_clean` goes on.
+    """
+    from eighteen.evaluating.cleaning import decisions_outside_test
+    from eighteen.evaluating.heldout import default_folds
+
+    if seeds < 1 or (folds is not None and folds < 1):
+        raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
+    decisions, out = Corrections.read(corrections), Path(out)
+    require_absent(out)
+    recipe = with_corrections(recipe or Recipe(), None)
+    found = audited(data, recipe, progress)
+    decisions_outside_test(decisions, found.dataset)  # says what does not fit before anything is trained
+    asked = {
+        "recipe": recipe.to_json(),
+        "corrections": {"name": decisions.name, "sha256": decisions.sha256},
+        "seeds": seeds,
+        "folds": folds or default_folds(found.dataset),
+        "margin": margin,
+    }
+    with Study.creating(out, "clean", asked) as staging:
+        staging.save_dataset(found.dataset)
+        store.copy_file(Path(corrections), staging.path / COPY)
+    return resume_clean(out, progress)
+
+
+def resume_clean(study: PathLike, progress: Progress = silent) -> Cleaning:
+    """Goes on with an interrupted study; finished trainings are not made again.
+
+    Raises:
+        RunError: there is no such study, or its copy of the decisions was changed.
+    """
+    from eighteen.evaluating.cleaning import clean_and_compare
+    from eighteen.reporting.study_page import write_study_report
+
+    opened = Study.open(study, "clean")
+    asked = opened.asked
+    decisions = Corrections.read(opened.path / COPY)
+    if decisions.sha256 != asked["corrections"]["sha256"]:
+        raise RunError(
+            f"{opened.path / COPY} is not what the study began with; restore it, or begin a new study"
+        )
+    try:
+        found = clean_and_compare(
+            opened,
+            opened.dataset,
+            Corrections(decisions.rows, asked["corrections"]["name"], decisions.sha256),
+            recipe_from_json(asked["recipe"]),
+            asked["seeds"],
+            asked["folds"],
+            asked["margin"],
+            progress,
+        )
+    except Interrupted as error:
+        opened.set_state("interrupted")
+        message = f"stopped; go on with: eighteen clean --resume {opened.path}"
+        raise Interrupted(message, error.exit_code) from error
+    write_study_report(opened)
+    return found
