@@ -225,7 +225,7 @@ def test_ci_runs_what_the_readme_says() -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """In the current folder: `photos` (two classes of twelve pictures), `incoming` (twelve), and decisions."""
+    """In the current folder: `photos` (two classes of twelve), `incoming` (twelve), and decisions."""
     generator = np.random.default_rng(0)
     for place, brightness in (("photos/cat", 60), ("photos/dog", 160), ("incoming", 90)):
         folder = tmp_path / place
