@@ -38,7 +38,7 @@ def kept(tmp_path: Path, losses: Mapping[float, npt.NDArray[np.float64]]) -> tup
     run, network = Run(tmp_path), Number(0.0)
     put_aside(run, network)
     tuned = {name: value.detach().clone() for name, value in Number(1.0).state_dict().items()}
-    moving = Moving(network, torch.optim.SGD(network.parameters(), 0.1), None, tuned)
+    moving = Moving(network, torch.optim.SGD(network.parameters(), 0.1), None, best=tuned)
     sentence = keep_the_better(
         run, moving, lambda model: losses.get(round(model.get_parameter("value").item(), 3))
     )
