@@ -260,9 +260,10 @@ def test_the_readmes_tour_runs(
     commands = [shlex.split(line) for line in runnable("bash").splitlines()]
     assert {command[1] for command in commands} | {"demo"} == set(get_command(app).commands)  # type: ignore[attr-defined]
     for command in commands:
-        trains = command[1] in ("train", "crossval", "tune", "climb")
-        quick = ["--set", "training.epochs=1"] if trains else []
-        quick += ["--folds", "2", "--seeds", "1"] if command[1] in ("tune", "climb") else []
+        trains = command[1] in ("train", "crossval", "clean", "tune", "climb")
+        quick = ["--set", "training.epochs=1", "--set", "model.name=test_resnet"] if trains else []
+        quick += ["--folds", "2"] if command[1] in ("crossval", "clean", "tune", "climb") else []
+        quick += ["--seeds", "1"] if command[1] in ("tune", "climb") else []
         monkeypatch.setattr(sys, "argv", [*command, *quick])
         with pytest.raises(SystemExit) as stopped:
             run_command_line()
