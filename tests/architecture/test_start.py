@@ -28,13 +28,19 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 
 def test_help_takes_under_0_3_s() -> None:
-    """The fastest of some starts, in processor time, so that a busy machine does not decide."""
-    times = []
-    for _ in range(5):
-        before = os.times()
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "eighteen", "--help"], capture_output=True, check=True)
-        after = os.times()
-        cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        times.append(min(time.perf_counter() - start, cpu))
-    assert min(times) < 0.3, times
+    """The fastest of some starts, in processor time, so that a busy machine does not decide.
+
+    A slow machine is given more: 0.3 s holds where typer and rich alone are imported in 0.12 s.
+    """
+    bare = min(_started("-c", "import typer.rich_utils") for _ in range(5))
+    times = [_started("-m", "eighteen", "--help") for _ in range(5)]
+    assert min(times) < 0.3 * max(1.0, bare / 0.12), (times, bare)
+
+
+def _started(*arguments: str) -> float:
+    """Seconds that a fresh interpreter takes, of the clock or of the processor, whichever are fewer."""
+    before, start = os.times(), time.perf_counter()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return min(time.perf_counter() - start, cpu)

@@ -56,6 +56,15 @@ def test_near_copies_under_two_labels_are_a_warning(photos: Path) -> None:
     assert "cat/04.png is 'cat' and dog/smaller.png is 'dog'" in finding.message
 
 
+def test_small_pictures_show_too_little_to_be_called_near_copies(photos: Path) -> None:
+    for place in sorted(photos.rglob("*.png")):
+        with Image.open(place) as picture:
+            small = picture.resize((24, 18))
+        small.save(place)
+    save(scene(4).resize((24, 18)).filter(ImageFilter.GaussianBlur(0.3)), photos / "cat/blurred.png")
+    assert of(api.audit(photos), "near_duplicates") == []
+
+
 def test_exact_copies_are_no_near_copies(photos: Path) -> None:
     save(scene(4), photos / "cat/again.png")
     audit = api.audit(photos)

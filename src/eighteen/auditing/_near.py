@@ -10,16 +10,14 @@ from __future__ import annotations
 import polars as pl
 
 from eighteen.core.dataset import NEAR_COLUMN, Dataset
-from eighteen.matching import Sketches, near_groups
-
-_SKETCHES = "scan.sketch"
+from eighteen.matching import near_groups, sketches_in
 
 
 def with_near_copies(dataset: Dataset) -> Dataset:
     """Looks for near copies among all pictures of a data set scanned with `looks`."""
     ids = dataset.table["id"].to_list()
     first = [""] * len(ids)
-    for rows in near_groups(Sketches.unpack(dataset.table[_SKETCHES].to_list())):
+    for rows in near_groups(sketches_in(dataset.table)):
         name = min(ids[row] for row in rows)
         for row in rows:
             first[row] = name

@@ -6,7 +6,7 @@ one collection in another. See `near.py` for the way and for how to use it.
 """
 
 from eighteen.matching.near import Matches, Pairs, near_groups, near_matches, near_pairs
-from eighteen.matching.sketch import SKETCH_BYTES, Sketches, sketch
+from eighteen.matching.sketch import SKETCH_BYTES, Sketches, sketch, sketches_in
 
 __all__ = [
     "SKETCH_BYTES",
@@ -17,4 +17,5 @@ __all__ = [
     "near_matches",
     "near_pairs",
     "sketch",
+    "sketches_in",
 ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from eighteen.core.dataset import Dataset
-from eighteen.matching import Sketches, near_matches, near_pairs
+from eighteen.matching import Sketches, near_matches, near_pairs, sketches_in
 from eighteen.matching.near import LIKENESS, connected
 from eighteen.screening.seen import Floats
 
@@ -106,4 +106,4 @@ def _rows(pile: Dataset, rows: Rows, twins: pl.Series, of_known: bool) -> pl.Dat
 
 
 def _sketches(dataset: Dataset) -> Sketches:
-    return Sketches.unpack(dataset.table["scan.sketch"].to_list())
+    return sketches_in(dataset.table)
