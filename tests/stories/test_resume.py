@@ -421,7 +421,7 @@ def test_ctrl_c_before_training_is_exit_130(
     def stopping(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eighteen.api.runs.audit", stopping)
+    monkeypatch.setattr("eighteen.api.runs.audited", stopping)
     said = eighteen("train", pictures, "--out", tmp_path / "run", *small_flags({}))
     assert said.code == 130
     assert "stopped" in said.err
