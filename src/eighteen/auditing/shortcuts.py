@@ -113,8 +113,8 @@ def find_shortcuts(dataset: Dataset) -> list[Shortcut]:
     folds = _folds(targets, units)
     if folds is None:
         return []
-    looks = len(kinds) * MODELS
-    return [_looked(kind, facts, targets, units, folds, looks) for kind, facts in kinds.items()]
+    looks, base = len(kinds) * MODELS, _majority_right(targets, folds)
+    return [_looked(kind, facts, targets, units, folds, base, looks) for kind, facts in kinds.items()]
 
 
 def _kinds(dataset: Dataset) -> Mapping[str, Floats]:
@@ -142,16 +142,21 @@ def _kinds(dataset: Dataset) -> Mapping[str, Floats]:
     }
 
 
-def _looked(kind: str, facts: Floats, targets: Ints, units: Ints, folds: Ints, looks: int) -> Shortcut:
-    majority = np.concatenate(
-        [
-            np.full((folds == fold).sum(), np.bincount(targets[folds != fold]).argmax())
-            for fold in range(FOLDS)
-        ]
-    )
-    order = np.argsort(folds, kind="stable")
-    base = np.empty(len(targets), np.bool_)
-    base[order] = majority == targets[order]
+def _majority_right(targets: Ints, folds: Ints) -> npt.NDArray[np.bool_]:
+    """Whether each picture is of the class that is most frequent outside its fold, `[N]`."""
+    most = np.array([np.bincount(targets[folds != fold]).argmax() for fold in range(FOLDS)])
+    return np.asarray(most[folds] == targets)
+
+
+def _looked(
+    kind: str,
+    facts: Floats,
+    targets: Ints,
+    units: Ints,
+    folds: Ints,
+    base: npt.NDArray[np.bool_],
+    looks: int,
+) -> Shortcut:
     right = max((_right(model, facts, targets, folds) for model in range(MODELS)), key=np.mean)
     gain = _gain(right.astype(np.float64) - base, units, looks)
     room = max(1 - float(base.mean()), 1e-9)

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 DataPath = Annotated[
     Path, typer.Argument(help="Folder of class folders, a table with image and label, or IDX files.")
 ]
+DataOrResume = Annotated[
+    Path | None, typer.Argument(help="Folder of class folders, a table with image and label, or IDX files.")
+]
+StudyOut = Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")]
+ResumeStudy = Annotated[Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")]
+TrainingBudget = Annotated[
+    str | None, typer.Option(help="Time for each training, such as 10m: epochs and size are fitted to it.")
+]
 RunPath = Annotated[Path, typer.Argument(help="Run folder.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
@@ -81,6 +89,30 @@ def make_recipe(
     }
     given = [setting(key, value) for key, value in named.items() if value is not None]
     return load_recipe(name, [*given, *(settings or [])])
+
+
+def training_flags(
+    model: str | None, weights: str | None, budget: str | None, seed: int | None
+) -> dict[str, object]:
+    """What the flags of a training set in a recipe, for `make_recipe`; None where a flag was not given."""
+    return {
+        "model.name": model,
+        "model.weights": weights,
+        "training.budget_minutes": None if budget is None else minutes(budget),
+        "seed": seed,
+    }
+
+
+def require_new_or_resumed(command: str, data: Path | None, out: Path | None, resume: Path | None) -> None:
+    """A study is either begun, with data and a folder to make, or gone on with.
+
+    Raises:
+        typer.BadParameter: neither, or both.
+    """
+    if resume is None and (data is None or out is None):
+        raise typer.BadParameter(f"{command} needs DATA and --out STUDY (or --resume STUDY)")
+    if resume is not None and (data is not None or out is not None):
+        raise typer.BadParameter("--resume goes on as the study began; leave out DATA and --out")
 
 
 def setting(key: str, value: object) -> str:

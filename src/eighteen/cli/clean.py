@@ -12,14 +12,11 @@ from eighteen.cli import _options as opt
 
 
 def command(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
-    ] = None,
+    data: opt.DataOrResume = None,
     corrections: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Decisions, as eighteen review writes them.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    out: opt.StudyOut = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings before and after (and a fold).")] = 1,
     folds: Annotated[
         int | None,
@@ -28,17 +25,12 @@ def command(
     margin: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="A difference in accuracy below it does not matter.")
     ] = 0.01,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
-    ] = None,
+    resume: opt.ResumeStudy = None,
     recipe: opt.RecipeName = None,
     settings: opt.Settings = None,
     model: opt.Model = None,
     weights: opt.Weights = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Time for each training, such as 10m: epochs and size are fitted to it."),
-    ] = None,
+    budget: opt.TrainingBudget = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the first training.")] = None,
     image_column: opt.ImageColumn = None,
     label_column: opt.LabelColumn = None,
@@ -69,12 +61,7 @@ def command(
             found, study = api.resume_clean(resume, bars), resume
         else:
             assert data is not None and corrections is not None and out is not None
-            flags = {
-                "model.name": model,
-                "model.weights": weights,
-                "training.budget_minutes": None if budget is None else opt.minutes(budget),
-                "seed": seed,
-            }
+            flags = opt.training_flags(model, weights, budget, seed)
             chosen = opt.make_recipe(
                 recipe,
                 settings,

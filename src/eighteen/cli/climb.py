@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,11 +18,8 @@ if TYPE_CHECKING:
 
 
 def command(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    data: opt.DataOrResume = None,
+    out: opt.StudyOut = None,
     budget: Annotated[str | None, typer.Option(help="Time for everything together: 90s, 10m, 1.5h.")] = None,
     start: Annotated[
         str, typer.Option(metavar="textbook|default", help="The recipe at the foot of the climb.")
@@ -42,9 +38,7 @@ def command(
     test: Annotated[
         bool, typer.Option("--test", help="Score the test split once, at the end; it is written down.")
     ] = False,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
-    ] = None,
+    resume: opt.ResumeStudy = None,
     recipe: opt.RecipeName = None,
     settings: opt.Settings = None,
     model: opt.Model = None,
@@ -70,10 +64,7 @@ def command(
     from eighteen.cli import _display as show
 
     began = time.perf_counter()
-    if resume is None and (data is None or out is None):
-        raise typer.BadParameter("climb needs DATA and --out STUDY (or --resume STUDY)")
-    if resume is not None and (data is not None or out is not None):
-        raise typer.BadParameter("--resume goes on as the study began; leave out DATA and --out")
+    opt.require_new_or_resumed("climb", data, out, resume)
     with show.progress_bars() as bars:
         if resume is not None:
             study = api.resume_climb(resume, bars)
@@ -82,7 +73,7 @@ def command(
             chosen = opt.make_recipe(
                 recipe,
                 settings,
-                flags={"model.name": model, "model.weights": weights, "seed": seed},
+                flags=opt.training_flags(model, weights, None, seed),
                 image_column=image_column,
                 label_column=label_column,
                 split_column=split_column,

@@ -43,7 +43,7 @@ def command(
         typer.Option(metavar="SECTION.KEY=VALUE", help="What the second recipe changes; repeatable."),
     ] = None,
     settings: opt.Settings = None,
-    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    out: opt.StudyOut = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each recipe.")] = 3,
     folds: Annotated[
         int | None,
@@ -54,15 +54,10 @@ def command(
     margin: Annotated[
         float, typer.Option(help="A difference in accuracy that would not matter, 0..1.")
     ] = 0.01,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
-    ] = None,
+    resume: opt.ResumeStudy = None,
     model: opt.Model = None,
     weights: opt.Weights = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Time for each training, such as 10m: epochs and size are fitted to it."),
-    ] = None,
+    budget: opt.TrainingBudget = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the first training of each recipe.")] = None,
     image_column: opt.ImageColumn = None,
     label_column: opt.LabelColumn = None,
@@ -86,12 +81,7 @@ def command(
 
     began = time.perf_counter()
     given = paths or []
-    flags = {
-        "model.name": model,
-        "model.weights": weights,
-        "training.budget_minutes": None if budget is None else opt.minutes(budget),
-        "seed": seed,
-    }
+    flags = opt.training_flags(model, weights, budget, seed)
     choices: dict[str, Any] = {
         "image_column": image_column,
         "label_column": label_column,

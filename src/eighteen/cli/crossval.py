@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,24 +11,16 @@ from eighteen.cli import _options as opt
 
 
 def command(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    data: opt.DataOrResume = None,
+    out: opt.StudyOut = None,
     folds: Annotated[int, typer.Option(min=2, help="Trainings a repeat.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="How often the folds are dealt anew.")] = 1,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
-    ] = None,
+    resume: opt.ResumeStudy = None,
     recipe: opt.RecipeName = None,
     settings: opt.Settings = None,
     model: opt.Model = None,
     weights: opt.Weights = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Time for each training, such as 10m: epochs and size are fitted to it."),
-    ] = None,
+    budget: opt.TrainingBudget = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the first repeat.")] = None,
     image_column: opt.ImageColumn = None,
     label_column: opt.LabelColumn = None,
@@ -50,21 +41,13 @@ def command(
     from eighteen.cli import _display as show
 
     began = time.perf_counter()
-    if resume is None and (data is None or out is None):
-        raise typer.BadParameter("crossval needs DATA and --out STUDY (or --resume STUDY)")
-    if resume is not None and (data is not None or out is not None):
-        raise typer.BadParameter("--resume goes on as the study began; leave out DATA and --out")
+    opt.require_new_or_resumed("crossval", data, out, resume)
     with show.progress_bars() as bars:
         if resume is not None:
             study = api.resume_crossval(resume, bars)
         else:
             assert data is not None and out is not None
-            flags = {
-                "model.name": model,
-                "model.weights": weights,
-                "training.budget_minutes": None if budget is None else opt.minutes(budget),
-                "seed": seed,
-            }
+            flags = opt.training_flags(model, weights, budget, seed)
             chosen = opt.make_recipe(
                 recipe,
                 settings,

@@ -12,10 +12,7 @@ from eighteen.cli import _options as opt
 
 
 def command(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
-    ] = None,
+    data: opt.DataOrResume = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to make; never overwritten.")] = None,
     recipe: opt.RecipeName = None,
     settings: opt.Settings = None,
@@ -49,13 +46,7 @@ def command(
     from eighteen.cli._summary import print_summary
 
     began = time.perf_counter()
-    flags = {
-        "model.name": model,
-        "model.weights": weights,
-        "seed": seed,
-        "training.budget_minutes": None if budget is None else opt.minutes(budget),
-        "evaluation.open_test": test or None,
-    }
+    flags = {**opt.training_flags(model, weights, budget, seed), "evaluation.open_test": test or None}
     if resume is not None:
         columns = {"--image-column": image_column, "--label-column": label_column}
         columns |= {"--split-column": split_column, "--group-column": group_column}

@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 
 
 def command(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of class folders, a table with image and label, or IDX files."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Study folder to make; never overwritten.")] = None,
+    data: opt.DataOrResume = None,
+    out: opt.StudyOut = None,
     method: Annotated[
         str, typer.Option(metavar="tpe|random|gp|hyperband|grid", help="How the next trial is chosen.")
     ] = "tpe",
@@ -54,9 +51,7 @@ def command(
             "variable EIGHTEEN_STORAGE.",
         ),
     ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="STUDY", help="Go on with an interrupted study.")
-    ] = None,
+    resume: opt.ResumeStudy = None,
     join: Annotated[
         Path | None, typer.Option(metavar="STUDY", help="Make trials of a search that runs elsewhere.")
     ] = None,
@@ -102,7 +97,7 @@ def command(
             chosen = opt.make_recipe(
                 recipe,
                 settings,
-                flags={"model.name": model, "model.weights": weights, "seed": seed},
+                flags=opt.training_flags(model, weights, None, seed),
                 image_column=image_column,
                 label_column=label_column,
                 split_column=split_column,

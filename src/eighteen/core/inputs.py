@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -127,6 +128,10 @@ class InputSpec(BaseModel):
         resized = resize(pixels, new_height, new_width, self.kernel)
         top, left = (new_height - size) // 2, (new_width - size) // 2
         return np.ascontiguousarray(resized[:, top : top + size, left : left + size])
+
+    def fitted_batch(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Arrays that a caller hands over, as `to_channels_of` takes them: `[B, C, size, size]`, 0..255."""
+        return np.stack([self.fitted(self.to_channels_of(picture)) for picture in pictures])
 
     def normalised(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Brings a fitted batch `[B, C, H, W]` of 0..255 to the network's range."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from eighteen.core.corrections import Correction, Corrections
+from eighteen.core.corrections import ACTIONS, Correction, Corrections
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.measures import Measure
@@ -149,11 +149,8 @@ def compared(
         compare(*corrected, margin=margin, split="held out, corrected labels", names=NAMES),
         compare(first, second, margin=margin, split="held out, labels as they were", names=NAMES),
         _flags(decided),
-        {action: sum(row.action == action for row in decided) for action in _ACTIONS},
+        {action: sum(row.action == action for row in decided) for action in ACTIONS},
     )
-
-
-_ACTIONS = ("keep", "relabel", "drop", "unsure")
 
 
 def _with_targets(predictions: Predictions, dataset: Dataset) -> Predictions:

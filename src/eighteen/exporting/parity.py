@@ -141,8 +141,8 @@ def measure_parity(
             f"exported model answers alike; put them back"
         )
     odd = awkward_pictures(opened.inputs.size)
-    gap = max(_gap(first, second), _awkward_gap(source, opened, odd))
-    bare = _bare_gap(source, opened, odd)
+    whole, bare = _awkward_gaps(source, opened, odd)
+    gap = max(_gap(first, second), whole)
     agreement = float((first.logits.argmax(1) == second.logits.argmax(1)).mean())
     accuracy = _accuracy_difference(first, second)
     return Parity(
@@ -170,24 +170,15 @@ def _gap(first: Predictions, second: Predictions) -> float:
     return float(np.abs(first.probabilities - second.probabilities).max())
 
 
-def _raw_probabilities(source: Predictor, fitted: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    return softmax(source.calibration.apply(source.forward(fitted)))
-
-
-def _awkward_gap(source: Predictor, opened: Opened, pictures: list[npt.NDArray[np.uint8]]) -> float:
-    expected = _raw_probabilities(source, _fitted(opened, pictures))
-    return float(np.abs(expected - softmax(opened.answer(pictures))).max())
-
-
-def _bare_gap(source: Predictor, opened: Opened, pictures: list[npt.NDArray[np.uint8]]) -> float:
-    fitted = _fitted(opened, pictures)
-    answered = softmax(opened.bare(opened.inputs.normalised(fitted)))
-    return float(np.abs(_raw_probabilities(source, fitted) - answered).max())
-
-
-def _fitted(opened: Opened, pictures: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-    inputs = opened.inputs
-    return np.stack([inputs.fitted(inputs.to_channels_of(picture)) for picture in pictures])
+def _awkward_gaps(
+    source: Predictor, opened: Opened, pictures: list[npt.NDArray[np.uint8]]
+) -> tuple[float, float]:
+    """Largest differences in probability: through the picture entry, and through the tensor entry."""
+    fitted = opened.inputs.fitted_batch(pictures)
+    expected = softmax(source.calibration.apply(source.forward(fitted)))
+    answers = opened.answer(pictures), opened.bare(opened.inputs.normalised(fitted))
+    whole, bare = (float(np.abs(expected - softmax(logits)).max()) for logits in answers)
+    return whole, bare
 
 
 def _accuracy_difference(first: Predictions, second: Predictions) -> Measure | None:

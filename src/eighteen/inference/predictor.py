@@ -246,16 +246,12 @@ class Predictor:
                 yield batch.positions, partial(self.forward, pixels), partial(_same, pixels), batch.unreadable
             return
         for found in read_pictures(items, self.inputs, batch_size, self.max_pixels):
-            fitted = partial(_fitted, found.pictures, self.inputs)
+            fitted = partial(self.inputs.fitted_batch, found.pictures)
             yield found.positions, partial(self.ask, found.pictures), fitted, found.unreadable
 
 
 def _same(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return pixels
-
-
-def _fitted(pictures: Pictures, inputs: InputSpec) -> npt.NDArray[np.float32]:
-    return np.stack([inputs.fitted(inputs.to_channels_of(picture)) for picture in pictures])
 
 
 def _set_rule(run: Run, coverage: float) -> SetRule:
