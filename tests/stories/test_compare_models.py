@@ -32,17 +32,17 @@ def study(pictures: Path, small_flags: Any, tmp_path_factory: pytest.TempPathFac
 def test_each_network_has_its_row_and_a_stopped_study_goes_on(
     study: Any, pictures: Path, eighteen: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eighteen.evaluating import relatives
+    from eighteen.evaluating import heldout
 
     flags, out = study
-    plain, calls = relatives.held_out_predictions, iter(range(9))
+    plain, calls = heldout.held_out_predictions, iter(range(9))
 
     def stopping(*args: Any) -> Any:
         if next(calls) == 1:
             raise Interrupted("stopped")
         return plain(*args)
 
-    monkeypatch.setattr(relatives, "held_out_predictions", stopping)
+    monkeypatch.setattr(heldout, "held_out_predictions", stopping)
     said = eighteen("compare", pictures, "--models", MODELS, "--out", out, *flags)
     assert (said.code, f"eighteen compare --resume {out}" in said.err) == (130, True)
     made = Run.open(next((out / "runs").iterdir())).info["created"]

@@ -103,8 +103,6 @@ def resume_clean(study: PathLike, progress: Progress = silent) -> Cleaning:
             progress,
         )
     except Interrupted as error:
-        opened.set_state("interrupted")
-        message = f"stopped; go on with: eighteen clean --resume {opened.path}"
-        raise Interrupted(message, error.exit_code) from error
+        raise opened.stopped(error) from error
     write_study_report(opened)
     return found

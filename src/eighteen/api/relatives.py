@@ -92,9 +92,7 @@ def resume_compare_models(study: PathLike, progress: Progress = silent) -> tuple
     try:
         rows = compare_networks(opened, opened.dataset, recipes, *settings, progress)
     except Interrupted as error:
-        opened.set_state("interrupted")
-        go_on = f"stopped; go on with: eighteen compare --resume {opened.path}"
-        raise Interrupted(go_on, error.exit_code) from error
+        raise opened.stopped(error) from error
     write_study_report(opened)
     return rows
 

@@ -72,7 +72,7 @@ def resume_crossval(study: PathLike, progress: Progress = silent) -> Study:
             progress,
         )
     except Interrupted as error:
-        raise _stopped(opened, error) from error
+        raise opened.stopped(error) from error
     write_study_report(done)
     return done
 
@@ -175,12 +175,6 @@ def resume_compare(study: PathLike, progress: Progress = silent) -> Comparison:
             progress,
         )
     except Interrupted as error:
-        raise _stopped(opened, error) from error
+        raise opened.stopped(error) from error
     write_study_report(opened)
     return found
-
-
-def _stopped(study: Study, error: Interrupted) -> Interrupted:
-    study.set_state("interrupted")
-    kind = study.info["kind"]
-    return Interrupted(f"stopped; go on with: eighteen {kind} --resume {study.path}", error.exit_code)

@@ -117,7 +117,7 @@ def resume_tune(study: PathLike, *, storage: str | None = None, progress: Progre
         scorer = confirming.part_scorer(opened, outside_test(opened.dataset), progress)
         opened.save_result(tune.finished(opened, search, asked, opened.dataset, scorer, progress))
     except (Interrupted, KeyboardInterrupt) as error:
-        raise _stopped(opened, error) from error
+        raise opened.stopped(error) from error
     opened.set_state("complete")
     write_study_report(opened)
     return opened
@@ -212,7 +212,7 @@ def resume_climb(study: PathLike, progress: Progress = silent) -> Study:
             evaluate_split(run, "test", progress)
         write_report(run)
     except (Interrupted, KeyboardInterrupt) as error:
-        raise _stopped(opened, error) from error
+        raise opened.stopped(error) from error
     opened.save_result(climb.as_result(asked, outcome, run.path.as_posix()))
     opened.set_state("complete")
     write_study_report(opened)
@@ -244,9 +244,3 @@ def _tuning(study: PathLike, storage_url: str | None) -> _Tuning:
     asked = Asked.from_json(opened.asked)
     url = storage_url or asked.storage or storage.sqlite_url(opened.path)
     return _Tuning(opened, asked, url)
-
-
-def _stopped(study: Study, error: BaseException) -> Interrupted:
-    study.set_state("interrupted")
-    code = error.exit_code if isinstance(error, EighteenError) else 130
-    return Interrupted(f"stopped; go on with: eighteen {study.info['kind']} --resume {study.path}", code)

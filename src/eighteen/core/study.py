@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from eighteen.core import store, stored
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import RunError
+from eighteen.core.errors import EighteenError, Interrupted, RunError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.run import Run, package_version, require_absent
@@ -130,6 +130,16 @@ class Study:
     def set_state(self, state: str) -> None:
         """One of running, interrupted, complete."""
         self._write({**self.info, "state": state})
+
+    def stopped(self, error: BaseException) -> Interrupted:
+        """Marks the study as interrupted; what to raise instead, with how to go on.
+
+        Args:
+            error: what stopped it; the exit code of an `EighteenError` is kept.
+        """
+        self.set_state("interrupted")
+        code = error.exit_code if isinstance(error, EighteenError) else 130
+        return Interrupted(f"stopped; go on with: eighteen {self.info['kind']} --resume {self.path}", code)
 
     def save_dataset(self, dataset: Dataset) -> None:
         stored.write_dataset(self.path, dataset)

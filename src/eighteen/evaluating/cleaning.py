@@ -24,7 +24,7 @@ from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.study import Study
-from eighteen.evaluating.heldout import held_out_predictions, outside_test, parts, together, with_seed
+from eighteen.evaluating.heldout import Side, outside_test, side_by_side
 from eighteen.measuring.intervals import wilson
 from eighteen.measuring.paired import compare
 from eighteen.measuring.verdicts import Comparison
@@ -98,18 +98,9 @@ def clean_and_compare(
     before = outside_test(dataset)
     after = outside_test(corrections.applied_to(dataset))
     decided = decisions_outside_test(corrections, dataset)
-    waiting = parts(before, k, 1, recipe.data.split_seed)
-    total = 2 * seeds * len(waiting)
-    found: tuple[list[Predictions], list[Predictions]] = ([], [])
-    for seed in range(seeds):
-        seeded = with_seed(recipe, recipe.seed + seed)
-        for part in waiting:
-            for place, (prefix, learned) in enumerate((("before-", before), ("after-", after))):
-                number = sum(map(len, found)) + 1
-                progress("note", number, total, f"training {number} of {total}: {NAMES[place]}, seed {seed}")
-                scored = held_out_predictions(study, prefix, before, part, seeded, progress, learned)
-                found[place].append(scored)
-    done = compared(together(found[0]), together(found[1]), after, decided, margin)
+    sides = [Side(NAMES[0], "before-", recipe, before), Side(NAMES[1], "after-", recipe, after)]
+    first, second = side_by_side(study, before, sides, seeds, k, progress)
+    done = compared(first, second, after, decided, margin)
     study.save_comparison(done.to_json())
     study.set_state("complete")
     return done

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
-from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.study import Study
-from eighteen.evaluating.heldout import held_out_predictions, outside_test, parts, together, with_seed
+from eighteen.evaluating.heldout import Side, outside_test, side_by_side
 from eighteen.measuring.paired import compare
 from eighteen.measuring.verdicts import Comparison
 
@@ -42,19 +41,10 @@ def compare_recipes(
         margin: a difference in accuracy below it does not matter.
     """
     known = outside_test(dataset)
-    waiting = parts(known, k, 1, recipes[0].data.split_seed)
-    total = 2 * seeds * len(waiting)
-    found: tuple[list[Predictions], list[Predictions]] = ([], [])
-    # Seed by seed, so that a study that is stopped has compared as much as it could.
-    for seed in range(seeds):
-        for part in waiting:
-            for place, recipe in enumerate(recipes):
-                number = sum(map(len, found)) + 1
-                progress("note", number, total, f"training {number} of {total}: {names[place]}, seed {seed}")
-                seeded = with_seed(recipe, recipe.seed + seed)
-                prefix = f"{'ab'[place]}-"
-                found[place].append(held_out_predictions(study, prefix, known, part, seeded, progress))
-    first, second = (together(each) for each in found)
+    sides = [
+        Side(name, f"{place}-", recipe) for name, place, recipe in zip(names, "ab", recipes, strict=True)
+    ]
+    first, second = side_by_side(study, known, sides, seeds, k, progress)
     compared = compare(first, second, margin=margin, split="held out", names=names)
     study.save_comparison(compared.to_json())
     study.set_state("complete")

@@ -73,6 +73,53 @@ def parts(dataset: Dataset, k: int, repeats: int, seed: int) -> list[Part]:
     return [Part(fold, repeat, dealt[repeat] == fold) for repeat in range(repeats) for fold in range(k)]
 
 
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of several ways of training that are compared on the same held-out pictures.
+
+    Attributes:
+        name: what it is called on the way.
+        prefix: of the names of its runs.
+        recipe: of its trainings; each seed starts from the recipe's own.
+        learned: the data set that it trains on, where that has other labels or pictures.
+    """
+
+    name: str
+    prefix: str
+    recipe: Recipe
+    learned: Dataset | None = None
+
+
+def side_by_side(
+    study: Study, dataset: Dataset, sides: Sequence[Side], seeds: int, k: int, progress: Progress
+) -> list[Predictions]:
+    """Trains every side with every seed on every fold; what each said about the held-out pictures, in order.
+
+    Seed by seed and fold by fold, so that all sides are as far as each other when a study is stopped.
+
+    Args:
+        study: takes the runs; those that are there already are read.
+        dataset: without its test split.
+        sides: two or more; the folds are dealt by the first one's `data.split_seed`.
+        seeds: trainings of each.
+        k: folds; 1 holds the validation split out.
+        progress: told how far it is.
+    """
+    waiting = parts(dataset, k, 1, sides[0].recipe.data.split_seed)
+    found: list[list[Predictions]] = [[] for _ in sides]
+    total = len(sides) * seeds * len(waiting)
+    for seed in range(seeds):
+        for part in waiting:
+            for side, said in zip(sides, found, strict=True):
+                number = sum(map(len, found)) + 1
+                progress("note", number, total, f"training {number} of {total}: {side.name}, seed {seed}")
+                seeded = with_seed(side.recipe, side.recipe.seed + seed)
+                said.append(
+                    held_out_predictions(study, side.prefix, dataset, part, seeded, progress, side.learned)
+                )
+    return [together(said) for said in found]
+
+
 def held_out_predictions(
     study: Study,
     prefix: str,

@@ -20,7 +20,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.study import Study
 from eighteen.evaluating.cost import measure_cost
-from eighteen.evaluating.heldout import held_out_predictions, outside_test, parts, together, with_seed
+from eighteen.evaluating.heldout import Side, outside_test, side_by_side
 from eighteen.inference.devices import open_placed
 from eighteen.measuring.paired import compare
 from eighteen.tasks import make
@@ -78,18 +78,9 @@ def compare_networks(
         margin: a difference in accuracy below it does not matter.
     """
     known = outside_test(dataset)
-    waiting = parts(known, k, 1, next(iter(recipes.values())).data.split_seed)
-    total = len(recipes) * seeds * len(waiting)
-    found: dict[str, list[Predictions]] = {name: [] for name in recipes}
-    # Seed by seed and part by part, so that all networks are as far as each other when a study is stopped.
-    for seed in range(seeds):
-        for part in waiting:
-            for name, recipe in recipes.items():
-                number = sum(map(len, found.values())) + 1
-                progress("note", number, total, f"training {number} of {total}: {name}, seed {seed}")
-                seeded = with_seed(recipe, recipe.seed + seed)
-                found[name].append(held_out_predictions(study, f"{name}-", known, part, seeded, progress))
-    rows = _rows(study, known, recipes, found, margin, progress)
+    sides = [Side(name, f"{name}-", recipe) for name, recipe in recipes.items()]
+    said = dict(zip(recipes, side_by_side(study, known, sides, seeds, k, progress), strict=True))
+    rows = _rows(study, known, recipes, said, margin, progress)
     study.save_comparison({"verdict": sentence(rows), "models": [row.to_json() for row in rows]})
     study.set_state("complete")
     return rows
@@ -124,11 +115,10 @@ def _rows(
     study: Study,
     known: Dataset,
     recipes: Mapping[str, Recipe],
-    found: Mapping[str, Sequence[Predictions]],
+    said: Mapping[str, Predictions],
     margin: float,
     progress: Progress,
 ) -> tuple[ModelRow, ...]:
-    said = {name: together(each) for name, each in found.items()}
     first = next(iter(recipes))
     made: list[dict[str, Any]] = []
     for name, recipe in recipes.items():
