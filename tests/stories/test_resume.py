@@ -72,7 +72,7 @@ EPOCHS, STEPS = 3, 3
 
 
 def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def without_seconds(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -233,7 +233,7 @@ def stopped(pictures: Path, small: Any, acting_at: Any, tmp_path: Path) -> Run:
 
 
 def interrupt() -> None:
-    os.kill(os.getpid(), 2)
+    signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.shared

@@ -393,10 +393,10 @@ def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals, code
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), listening() as stop:
         assert not stop.requested
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop.requested
         assert stop.exit_code == code
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
     assert signal.getsignal(number) == before
 
 
