@@ -166,6 +166,21 @@ def test_train_usage(pictures: Path, eighteen: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["train", "crossval", "compare", "clean", "climb", "tune"])
+def test_resume_takes_nothing_that_would_change_what_was_begun(
+    command: str, eighteen: Any, tmp_path: Path
+) -> None:
+    said = eighteen(
+        command, "--resume", tmp_path / "begun", "--seed", 0, "--set", "training.epochs=3", "--json"
+    )
+    assert said.code == 2
+    assert (
+        "leave out --set, --seed" in " ".join(said.err.split()).replace("│ ", "")
+        or "--seed, --set" in said.err
+    )
+    assert "--json" not in said.err
+
+
 def test_all_problems_of_a_recipe_at_once(pictures: Path, eighteen: Any, tmp_path: Path) -> None:
     settings = ["training.epoch=3", "optimizer.lr=-1", "augment.crop=zoomed", "nonsense"]
     flags = [part for text in settings for part in ("--set", text)]

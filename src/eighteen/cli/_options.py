@@ -103,16 +103,49 @@ def training_flags(
     }
 
 
-def require_new_or_resumed(command: str, data: Path | None, out: Path | None, resume: Path | None) -> None:
-    """A study is either begun, with data and a folder to make, or gone on with.
+def require_alone(context: typer.Context, flag: str, *besides: str) -> None:
+    """Going on with an interrupted run or study happens as it began: nothing else may be said.
+
+    Args:
+        context: of the command.
+        flag: parameter that names what to go on with; it was given.
+        besides: parameters that go with it.
+
+    Raises:
+        typer.BadParameter: something else was given; names it.
+    """
+    allowed = {flag, "as_json", *besides}
+    given = [
+        max(parameter.opts, key=len) if parameter.param_type_name == "option" else "DATA"
+        for parameter in context.command.params
+        if parameter.name not in allowed and _was_given(context, parameter.name or "")
+    ]
+    if given:
+        raise typer.BadParameter(f"--{flag} goes on as it began; leave out {', '.join(given)}")
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def require_new_or_resumed(context: typer.Context, **needed: str) -> None:
+    """A study is either begun, with what it needs, or gone on with.
+
+    Args:
+        context: of the command.
+        needed: parameters that a new study cannot do without, with what the message calls them.
 
     Raises:
         typer.BadParameter: neither, or both.
     """
-    if resume is None and (data is None or out is None):
-        raise typer.BadParameter(f"{command} needs DATA and --out STUDY (or --resume STUDY)")
-    if resume is not None and (data is not None or out is not None):
-        raise typer.BadParameter("--resume goes on as the study began; leave out DATA and --out")
+    if context.params["resume"] is not None:
+        require_alone(context, "resume")
+    elif any(context.params[name] is None for name in needed):
+        *first, last = needed.values()
+        raise typer.BadParameter(
+            f"{context.info_name} needs {', '.join(first)} and {last} (or --resume STUDY)"
+        )
 
 
 def setting(key: str, value: object) -> str:

@@ -12,6 +12,7 @@ from eighteen.cli import _options as opt
 
 
 def command(
+    context: typer.Context,
     data: opt.DataOrResume = None,
     corrections: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Decisions, as eighteen review writes them.")
@@ -51,11 +52,7 @@ def command(
     from eighteen.cli import _display as show
 
     began = time.perf_counter()
-    given = (data, corrections, out)
-    if resume is None and None in given:
-        raise typer.BadParameter("clean needs DATA, --corrections FILE and --out STUDY (or --resume STUDY)")
-    if resume is not None and any(given):
-        raise typer.BadParameter("--resume goes on as the study began; leave out everything else")
+    opt.require_new_or_resumed(context, data="DATA", corrections="--corrections FILE", out="--out STUDY")
     with show.progress_bars() as bars:
         if resume is not None:
             found, study = api.resume_clean(resume, bars), resume

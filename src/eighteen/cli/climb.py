@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     data: opt.DataOrResume = None,
     out: opt.StudyOut = None,
     budget: Annotated[str | None, typer.Option(help="Time for everything together: 90s, 10m, 1.5h.")] = None,
@@ -64,7 +65,7 @@ def command(
     from eighteen.cli import _display as show
 
     began = time.perf_counter()
-    opt.require_new_or_resumed("climb", data, out, resume)
+    opt.require_new_or_resumed(context, data="DATA", out="--out STUDY")
     with show.progress_bars() as bars:
         if resume is not None:
             study = api.resume_climb(resume, bars)

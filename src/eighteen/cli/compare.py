@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="RUN RUN | DATA", help="Two runs, or the data to train on.")
     ] = None,
@@ -97,8 +98,7 @@ def command(
         any((models, track, recipe, change, settings, out, *flags.values(), *choices.values())) or seed == 0
     )
     if resume is not None:
-        if given or trains:
-            raise typer.BadParameter("--resume goes on as the study began; leave out everything else")
+        opt.require_alone(context, "resume")
         if api.compares_models(resume):
             with show.progress_bars() as bars:
                 rows = api.resume_compare_models(resume, bars)

@@ -11,6 +11,7 @@ from eighteen.cli import _options as opt
 
 
 def command(
+    context: typer.Context,
     data: opt.DataOrResume = None,
     out: opt.StudyOut = None,
     folds: Annotated[int, typer.Option(min=2, help="Trainings a repeat.")] = 5,
@@ -41,7 +42,7 @@ def command(
     from eighteen.cli import _display as show
 
     began = time.perf_counter()
-    opt.require_new_or_resumed("crossval", data, out, resume)
+    opt.require_new_or_resumed(context, data="DATA", out="--out STUDY")
     with show.progress_bars() as bars:
         if resume is not None:
             study = api.resume_crossval(resume, bars)

@@ -12,6 +12,7 @@ from eighteen.cli import _options as opt
 
 
 def command(
+    context: typer.Context,
     data: opt.DataOrResume = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to make; never overwritten.")] = None,
     recipe: opt.RecipeName = None,
@@ -48,16 +49,7 @@ def command(
     began = time.perf_counter()
     flags = {**opt.training_flags(model, weights, budget, seed), "evaluation.open_test": test or None}
     if resume is not None:
-        columns = {"--image-column": image_column, "--label-column": label_column}
-        columns |= {"--split-column": split_column, "--group-column": group_column}
-        choices = {"--splits-from": splits_from, "--resplit": resplit, "--accept": accept, "--strict": strict}
-        choices |= {"--corrections": corrections}
-        others = {**flags, "--recipe": recipe, "--set": settings, "--out": out, **columns, **choices}
-        given = [
-            name for name, value in others.items() if value is not None and value is not False and value != []
-        ]
-        if given:
-            raise typer.BadParameter(f"--resume goes on as the run began; leave out {', '.join(given)}")
+        opt.require_alone(context, "resume", "data")
         with show.progress_bars() as bars:
             run = api.resume(resume, data, bars)
     else:

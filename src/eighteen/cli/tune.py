@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     data: opt.DataOrResume = None,
     out: opt.StudyOut = None,
     method: Annotated[
@@ -80,10 +81,11 @@ def command(
     from eighteen.cli import _display as show
 
     began = time.perf_counter()
-    again = [path for path in (resume, join) if path is not None]
-    if len(again) + (data is not None or out is not None) != 1 or (
-        not again and (data is None or out is None)
-    ):
+    if join is not None:
+        opt.require_alone(context, "join", "storage")
+    elif resume is not None:
+        opt.require_alone(context, "resume", "storage")
+    elif data is None or out is None:
         raise typer.BadParameter("tune needs DATA and --out STUDY, or --resume STUDY, or --join STUDY")
     with show.progress_bars() as bars:
         if join is not None:
