@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import polars as pl
 import pytest
 
 from eighteen import Predictor, Recipe, Run, export, train
-from eighteen.core.artifact import Exportable, Files
+from eighteen.core.artifact import Artifact, Exportable, Files
+from eighteen.core.scored import Scored
 from eighteen.formats import onnx as onnx_format
 
 
@@ -127,3 +129,62 @@ def test_what_there_is_not_is_said(
     said = eighteen("export", run.path, *flags, "--out", tmp_path / "model")
     assert said.code == 1
     assert message in said.err
+
+
+def test_an_exported_model_is_evaluated_like_its_run(
+    run: Run, exported: Path, eighteen: Callable[..., Any]
+) -> None:
+    said = eighteen("evaluate", exported, "--json")
+    assert said.code == 0, said.err
+    assert said.json["measures"]["val"]["accuracy"]["value"] == run.measures["val"]["accuracy"].value
+    assert said.json["measures"]["val"]["accuracy"]["n"] == len(run.dataset.subset("val"))
+    assert set(said.json["measures"]["val"]) == set(run.measures["val"])
+    kept = Artifact.open(exported)
+    assert kept.measures["val"]["nll"].value == pytest.approx(run.measures["val"]["nll"].value, abs=1e-4)
+    assert kept.predicted_splits == ("val",)
+    assert "report.html" not in {path.name for path in exported.iterdir()}
+
+
+def test_the_test_split_is_opened_by_name_and_written_down(
+    run: Run, exported: Path, eighteen: Callable[..., Any]
+) -> None:
+    before = len(run.test_openings)
+    said = eighteen("evaluate", exported / "model.onnx", "--split", "test", "--json")
+    assert said.code == 0, said.err
+    assert set(said.json["measures"]) == {"test"}
+    assert len(run.test_openings) == before + 1
+    assert run.test_openings[-1]["run"].endswith("exports/onnx/model.onnx")
+    assert Artifact.open(exported).test_openings == run.test_openings
+
+
+def test_a_model_far_from_its_run_is_told_what_it_needs(
+    run: Run, exported: Path, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    alone = tmp_path / "alone.onnx"
+    shutil.copy(exported / "model.onnx", alone)
+    said = eighteen("evaluate", alone, "--data", pictures / "val")
+    assert said.code == 1
+    assert "--out FOLDER" in said.err
+    said = eighteen("evaluate", alone, "--out", tmp_path / "results")
+    assert said.code == 1
+    assert "--source RUN" in said.err
+    said = eighteen("evaluate", alone, "--out", tmp_path / "results", "--source", run.path, "--json")
+    assert said.code == 0, said.err
+    said = eighteen("evaluate", alone, "--out", tmp_path / "results", "--data", pictures / "val", "--json")
+    assert said.code == 0, said.err
+    assert set(Scored(tmp_path / "results").measures) == {"val", "data"}
+    said = eighteen("evaluate", exported, "--unknown", pictures)
+    assert said.code == 2
+    assert "goes with a run" in said.err
+
+
+def test_the_report_lists_the_exports(run: Run, exported: Path) -> None:
+    page = (run.path / "report.html").read_text("utf-8")
+    section = page.partition('<section id="exports">')[2].partition("</section>")[0]
+    parity = Artifact.open(exported).parity
+    assert ">onnx<" in section
+    assert f"of {parity['n']}" in section
+    assert f"{parity['memory']['peak_bytes'] / 1e6:.0f}" in section
+    assert parity["memory"]["peak_bytes"] > parity["memory"]["before_bytes"] > 10e6
+    # The process that was measured did not have to load PyTorch.
+    assert parity["memory"]["peak_bytes"] < 400e6

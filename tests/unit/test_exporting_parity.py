@@ -16,7 +16,7 @@ from eighteen.core.artifact import Opened, Pictures
 from eighteen.core.dataset import Dataset
 from eighteen.core.inputs import InputSpec
 from eighteen.core.predictions import softmax
-from eighteen.exporting.parity import Parity, measure_parity
+from eighteen.exporting.parity import Parity, Reference, measure_parity
 from eighteen.inference.predictor import Predictor
 from eighteen.inference.scoring import Scorer
 from eighteen.reading.folders import read
@@ -78,7 +78,7 @@ def opened(
 
 
 def measured(source: Predictor, model: Opened, dataset: Dataset) -> Parity:
-    return measure_parity(source, model, dataset, "fp32", 1000, pictures=20)
+    return measure_parity(Reference.of(source, dataset, pictures=20), model, "fp32", 1000)
 
 
 def test_an_equal_model_passes_with_exact_figures(source: Predictor, dataset: Dataset) -> None:
@@ -103,7 +103,8 @@ def test_the_test_split_stays_closed(source: Predictor, dataset: Dataset) -> Non
     held = dataset.table.filter(pl.col("split") == "test")
     for path in held["path"]:
         assert dataset.file(path).exists()
-    parity = measure_parity(source, opened(source, picture=count), dataset, "fp32", 1000, pictures=1000)
+    reference = Reference.of(source, dataset, pictures=1000)
+    parity = measure_parity(reference, opened(source, picture=count), "fp32", 1000)
     assert parity.n == 24  # 12 of training, 12 of validation
 
 

@@ -39,7 +39,7 @@ INPUTS = InputSpec(
 CLASSES = ("a", "b", "ü", "d")
 CALIBRATION = Calibration("vector", (1.1, 0.9, 1.2, 0.8), (0.1, -0.2, 0.3, 0.0))
 
-LARGEST_GAP = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.15}
+LARGEST_GAP = {"fp32": 1e-5, "fp16": 5e-3, "bf16": 5e-2, "int8": 0.15}
 """Between logits of about 1, by precision."""
 
 
@@ -89,7 +89,8 @@ def written(
 ) -> Written:
     name, precision = request.param
     module = __import__(f"eighteen.formats.{name}", fromlist=["NEEDS"])
-    for package in module.NEEDS:
+    more = getattr(module, "NEEDS_FOR_INT8", ()) if precision == "int8" else ()
+    for package in (*module.NEEDS, *more):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     folder = tmp_path_factory.mktemp(f"{name}-{precision}")

@@ -4,6 +4,7 @@ Each composes the stages below it. What needs torch is imported where it is used
 it nor pays its memory.
 """
 
+from eighteen.api.artifacts import evaluate_artifact
 from eighteen.api.cleaning import clean, resume_clean
 from eighteen.api.collecting import screen
 from eighteen.api.data import audit, augment, read, split, write_groups
@@ -27,6 +28,7 @@ __all__ = [
     "crossval",
     "demo",
     "evaluate",
+    "evaluate_artifact",
     "explain",
     "export",
     "join_tune",

@@ -79,6 +79,19 @@ def with_corrections(recipe: Recipe, corrections: PathLike | None) -> Recipe:
     return recipe.changed(data={"corrections": named, "corrections_sha256": None})
 
 
+def chosen_rows(data: PathLike, split: str | None, recipe: Recipe) -> Dataset:
+    """Other pictures with labels; of one of their splits where it is named.
+
+    Raises:
+        DatasetError: they have no such split.
+    """
+    dataset = read(data, recipe)
+    chosen = dataset if split is None else dataset.subset(split)
+    if not len(chosen):
+        raise DatasetError(f"{data} has no '{split}' pictures; name another split with --split")
+    return chosen
+
+
 def _corrections(recipe: Recipe) -> Corrections | None:
     data = recipe.data
     if data.corrections is None:

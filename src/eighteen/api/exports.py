@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eighteen.api.data import PathLike
+from eighteen.api.runs import report
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 
@@ -37,4 +38,7 @@ def export(
     from eighteen.exporting.export import export as write
 
     opened = run if isinstance(run, Run) else Run.open(run)
-    return write(opened, to, precision, None if out is None else Path(out), pictures, progress)
+    made = write(opened, to, precision, None if out is None else Path(out), pictures, progress)
+    if out is None and opened.info["state"] == "complete":
+        report(opened)  # it lists the run's exports
+    return made

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audited, pinned, read, with_corrections
+from eighteen.api.artifacts import evaluate_artifact
+from eighteen.api.data import PathLike, audited, chosen_rows, pinned, read, with_corrections
 from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
@@ -127,7 +128,7 @@ def evaluate(
     """Scores a split of a run's data set, or other data, and stores predictions and measures in the run.
 
     Args:
-        run: the run.
+        run: the run; an exported model is handed to `evaluate_artifact`.
         split: "train", "val" or "test"; opening the test split is written into its ledger. None is "val", or
             with `data` all of it.
         data: other pictures with labels.
@@ -144,7 +145,10 @@ def evaluate(
     from eighteen.evaluating import evaluate as evaluating
     from eighteen.evaluating.cost_table import read_costs
     from eighteen.evaluating.decisions import Wanted, with_decisions
+    from eighteen.inference.exported import is_exported
 
+    if not isinstance(run, Run) and is_exported(Path(run)):
+        return evaluate_artifact(run, split, data, progress)[0]
     run = run if isinstance(run, Run) else Run.open(run)
     if split not in (*SPLITS, None):
         raise DatasetError(f"'{split}' is no split; there are train, val and test")
@@ -163,7 +167,7 @@ def evaluate(
         result = evaluating.evaluate_split(run, split or "val", progress)
         dataset = run.dataset.subset(result.name)
     else:
-        dataset = _other_data(data, split, with_corrections(run.recipe, corrections))
+        dataset = chosen_rows(data, split, with_corrections(run.recipe, corrections))
         if warning := evaluating.trained_on(
             scan(dataset, max_pixels=run.recipe.data.max_pixels), run.dataset
         ):
@@ -316,11 +320,3 @@ def _opened(run: PathLike, device: str, progress: Progress, coverage: float | No
     if predictor.set_rule is not None:
         progress("note", 0, 0, f"prediction sets: {predictor.set_rule.reason}")
     return predictor
-
-
-def _other_data(data: PathLike, split: str | None, recipe: Recipe) -> Dataset:
-    dataset = read(data, recipe)
-    chosen = dataset if split is None else dataset.subset(split)
-    if not len(chosen):
-        raise DatasetError(f"{data} has no '{split}' pictures; name another split with --split")
-    return chosen

@@ -12,7 +12,7 @@ from eighteen.cli import _options as opt
 
 
 def command(
-    run: opt.RunPath,
+    run: Annotated[Path, typer.Argument(help="Run folder, or a model of eighteen export.")],
     split: Annotated[
         str | None,
         typer.Option(
@@ -45,17 +45,37 @@ def command(
     cost: Annotated[
         bool, typer.Option("--cost", help="Also measure time and memory of an answer on this machine.")
     ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Of an exported model: its run, if it does not lie in it."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of an exported model: where results go, if not beside it."),
+    ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Measure a trained model, each number with its interval."""
     from eighteen import api
     from eighteen.cli import _display as show
-    from eighteen.cli._summary import print_summary
+    from eighteen.cli._summary import print_artifact_summary, print_summary
     from eighteen.core.run import Run
+    from eighteen.inference.exported import is_exported
 
     began = time.perf_counter()
     if abstain_cost is not None and costs is None:
         raise typer.BadParameter("--abstain-cost goes with --costs FILE.csv")
+    if is_exported(run):
+        for_runs = {"--unknown": unknown, "--corrections": corrections, "--recall": recall, "--costs": costs}
+        given = [name for name, value in {**for_runs, "--cost": cost or None}.items() if value]
+        if given:
+            raise typer.BadParameter(f"{', '.join(given)}: that goes with a run, not with an exported model")
+        with show.progress_bars() as bars:
+            measured_there = api.evaluate_artifact(run, split, data, bars, source=source, out=out)
+        print_artifact_summary(run, *measured_there, time.perf_counter() - began, as_json)
+        return
+    if source is not None or out is not None:
+        raise typer.BadParameter(f"--source and --out go with an exported model, and {run} is none")
     required = dict(map(_required, recall or []))
     with show.progress_bars() as bars:
         result = api.evaluate(

@@ -20,6 +20,7 @@ from eighteen.core import store
 from eighteen.core.calibration import Calibration
 from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
+from eighteen.core.scored import Scored
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +43,9 @@ class Exportable:
         class_names: the K classes.
         notes: strings for the file's own metadata.
         samples: gives fitted training pictures `[N, C, size, size]`, float32 0..255, for integer ranges.
+        kept: names of the network's layers that stay in float where the others become integers.
+        scratch: folder that outlives one writing, for what is the same again while only `kept` or the
+            calibration changes, such as ranges; None where a model is written once.
     """
 
     network: nn.Module
@@ -50,6 +54,8 @@ class Exportable:
     class_names: tuple[str, ...]
     notes: Mapping[str, str]
     samples: Callable[[], npt.NDArray[np.float32]]
+    kept: tuple[str, ...] = ()
+    scratch: Path | None = None
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -99,10 +105,8 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Artifact:
+class Artifact(Scored):
     """A handle on an artifact folder; it holds no state of its own."""
-
-    path: Path
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

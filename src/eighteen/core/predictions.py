@@ -105,6 +105,11 @@ class Predictions:
             arrays={**others, "logits": logits, **kept},
         )
 
+    def where(self, rows: npt.NDArray[np.bool_]) -> Predictions:
+        """Some of the scored images, `[N]`; they count as all that were to be scored."""
+        arrays = {name: array[rows] for name, array in self.arrays.items()}
+        return Predictions(self.rows.filter(rows), arrays, self.class_names, int(rows.sum()))
+
     def sorted_by_id(self) -> Predictions:
         """The same predictions in the order of their ids: every measure starts here, so that neither the
         order of rows nor the number of processes shows in a number."""

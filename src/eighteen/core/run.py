@@ -28,8 +28,8 @@ from eighteen.core.findings import Finding
 from eighteen.core.inputs import InputSpec
 from eighteen.core.measures import Measure
 from eighteen.core.migrations import FORMAT, VERSION, upgraded
-from eighteen.core.predictions import Predictions
 from eighteen.core.recipe import Recipe
+from eighteen.core.scored import Scored
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "polars", "safetensors", "scikit-learn")
 
@@ -38,10 +38,8 @@ Measures = Mapping[str, Mapping[str, Measure]]
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Scored):
     """A handle on a run folder; it holds no state of its own."""
-
-    path: Path
 
     # Making and opening
 
@@ -159,47 +157,12 @@ class Run:
         return rows
 
     @property
-    def measures(self) -> dict[str, dict[str, Measure]]:
-        """Measures by split and name; empty before the first evaluation."""
-        splits = self._measured["splits"]
-        return {
-            split: {name: Measure.from_json(row, split) for name, row in rows.items()}
-            for split, rows in splits.items()
-        }
-
-    @property
-    def details(self) -> dict[str, Any]:
-        """Per-class measures, confusion matrix and sentences by split."""
-        return dict(self._measured["details"])
-
-    @property
-    def _measured(self) -> dict[str, Any]:
-        path = self.path / "measures.json"
-        if not path.exists():
-            return {"splits": {}, "details": {}}
-        return store.read_object(path, "splits", "details")
-
-    @property
-    def predicted_splits(self) -> tuple[str, ...]:
-        folder = self.path / "predictions"
-        return tuple(sorted(path.stem for path in folder.glob("*.parquet"))) if folder.exists() else ()
-
-    def predictions(self, split: str) -> Predictions:
-        """Stored predictions of a split."""
-        return stored.read_predictions(self.path / "predictions", split)
-
-    @property
     def weights_path(self) -> Path:
         return self.path / "weights.safetensors"
 
     @property
     def resume_folder(self) -> Path:
         return self.path / "resume"
-
-    @property
-    def test_openings(self) -> list[dict[str, Any]]:
-        """Copy of the ledger of this run's test split."""
-        return store.read_lines(self.path / "test_ledger.jsonl")
 
     # Writing
 
@@ -269,19 +232,6 @@ class Run:
         """Keeps the first rows only: what resuming takes back. A last line cut by a crash goes too, so that
         the next row does not continue it."""
         store.write_lines(self.path / "history.jsonl", self.history[:epochs])
-
-    def save_predictions(self, split: str, predictions: Predictions) -> None:
-        stored.write_predictions(self.path / "predictions", split, predictions)
-
-    def save_measures(self, split: str, measures: Mapping[str, Measure], details: Mapping[str, Any]) -> None:
-        """Adds the measures of one split to those of the others."""
-        known = self._measured
-        known["splits"][split] = {name: measure.to_json() for name, measure in measures.items()}
-        known["details"][split] = dict(details)
-        store.write_json(self.path / "measures.json", known)
-
-    def save_ledger(self, openings: Iterable[Mapping[str, Any]]) -> None:
-        store.write_lines(self.path / "test_ledger.jsonl", openings)
 
     def save_text(self, name: str, content: str) -> Path:
         """Writes a page such as report.html or README.md."""

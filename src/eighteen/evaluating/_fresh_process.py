@@ -66,11 +66,11 @@ def report() -> None:
     for batch_size in batch_sizes:
         shape = (int(batch_size), inputs.channels, inputs.size, inputs.size)
         predictor.forward(np.zeros(shape, np.float32))
-        peaks[batch_size] = _peak_bytes()
+        peaks[batch_size] = peak_bytes()
     sys.stdout.write(json.dumps(peaks) + "\n")
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Largest resident memory of this process.
 
     On Linux `ru_maxrss` outlives the program that it was measured on, so it is not asked there.

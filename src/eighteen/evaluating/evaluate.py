@@ -18,7 +18,9 @@ from eighteen.core.findings import name_some
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress, silent
+from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
+from eighteen.core.scored import Scored
 from eighteen.evaluating.ledger import record_opening
 from eighteen.evaluating.shift import name_shift
 from eighteen.evaluating.unknown import measure_unknown
@@ -93,32 +95,69 @@ def evaluate_dataset(
     Raises:
         DatasetError: there is nothing to score, or it has labels that the model does not know.
     """
+    check_labels(dataset, name, run.class_names)
+    predictions = score_dataset(run, dataset, name, progress) if scored is None else scored
+    return measure_and_store(run, Basis(run.recipe, run.dataset), dataset, predictions, name)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What measures are computed with besides predictions.
+
+    Attributes:
+        recipe: level of the intervals, and the loss of the task.
+        known: the data set that the model was trained on; None where it is not at hand.
+    """
+
+    recipe: Recipe
+    known: Dataset | None
+
+
+def check_labels(dataset: Dataset, name: str, class_names: Sequence[str]) -> None:
+    """Lets only pictures with labels of the model's classes be scored.
+
+    Raises:
+        DatasetError: there is nothing to score, or it has labels that the model does not know.
+    """
     if not len(dataset):
         raise DatasetError(
             f"there are no pictures to score in '{name}'; name another split, or other data with --data"
         )
-    known = set(run.class_names)
-    unknown = sorted(set(dataset.table["target"]) - known)
+    unknown = sorted(set(dataset.table["target"]) - set(class_names))
     if unknown:
         raise DatasetError(
             f"these labels are no classes of the model: {name_some(unknown)}; it knows "
-            f"{name_some(list(run.class_names))}. Remove those pictures or train with them"
+            f"{name_some(list(class_names))}. Remove those pictures or train with them"
         )
-    recipe, settings = run.recipe, run.recipe.evaluation
-    predictions = score_dataset(run, dataset, name, progress) if scored is None else scored
-    task = make(dataset.task, run.class_names, recipe.loss, run.dataset.class_counts("train"))
+
+
+def measure_and_store(
+    place: Scored, basis: Basis, dataset: Dataset, predictions: Predictions, name: str
+) -> Evaluation:
+    """Measures what a model said, and stores predictions and measures.
+
+    Args:
+        place: takes them; what it holds of validation is what shifts are seen against.
+        basis: what measures are computed with.
+        dataset: the rows that were scored.
+        predictions: with the light and blur of each picture.
+        name: what the result is called.
+    """
+    recipe, settings = basis.recipe, basis.recipe.evaluation
+    counts = dataset.class_counts() if basis.known is None else basis.known.class_counts("train")
+    task = make(dataset.task, predictions.class_names, recipe.loss, counts)
     measures, details = task.measures(predictions, name, settings.confidence, settings.resamples)
-    run.save_predictions(name, predictions)
-    reference = run.predictions("val") if name != "val" and "val" in run.predicted_splits else None
+    place.save_predictions(name, predictions)
+    reference = place.predictions("val") if name != "val" and "val" in place.predicted_splits else None
     facts = _facts(dataset, predictions)
     more, more_details = task.evidence(
         predictions, reference, facts, name, settings.confidence, settings.resamples
     )
     measures, details = {**measures, **more}, {**details, **more_details}
-    if reference is not None and name != "train":
+    if reference is not None and name != "train" and basis.known is not None:
         sets = details.get("sets", {})
-        details["shift"] = name_shift(run.dataset, reference, predictions, name, measures, sets)
-    run.save_measures(name, measures, details)
+        details["shift"] = name_shift(basis.known, reference, predictions, name, measures, sets)
+    place.save_measures(name, measures, details)
     return Evaluation(name, predictions, measures, details)
 
 
@@ -128,10 +167,18 @@ def score_dataset(run: Run, dataset: Dataset, name: str, progress: Progress) -> 
     Raises:
         DatasetError: none of the pictures can be read.
     """
-    recipe = run.recipe
-    predictor = Predictor.open(run.path, recipe.training.device)
+    predictor = Predictor.open(run.path, run.recipe.training.device)
     if predictor.note:
         progress("warning", 0, 0, predictor.note)
+    return ask(predictor, run.recipe, dataset, name, progress)
+
+
+def ask(predictor: Predictor, recipe: Recipe, dataset: Dataset, name: str, progress: Progress) -> Predictions:
+    """What a model says about every row, with the light and blur of each picture.
+
+    Raises:
+        DatasetError: none of the pictures can be read.
+    """
     predictions = predictor.score(
         dataset, batch_size=recipe.evaluation.batch_size, seed=recipe.seed, progress=progress, look=_look
     )

@@ -49,7 +49,7 @@ def finish(
         with run.stage("calibrate"):
             if len(validation) >= LEAST_FOR_CALIBRATION:
                 known["val"] = score_dataset(run, validation, "val", progress)
-            calibration = _calibration(validation, known.get("val"))
+            calibration = fit_calibration(validation, known.get("val"))
             run.save_calibration(calibration)
         known = {name: each.calibrated(calibration) for name, each in known.items()}
     for name in splits:
@@ -57,8 +57,13 @@ def finish(
             evaluate_split(run, name, progress, known.get(name))
 
 
-def _calibration(validation: Dataset, found: Predictions | None) -> Calibration:
-    """Fitted on what is said about validation: the weights were picked by it, but not trained on it."""
+def fit_calibration(validation: Dataset, found: Predictions | None) -> Calibration:
+    """Fitted on what is said about validation: the weights were picked by it, but not trained on it.
+
+    Args:
+        validation: its pictures.
+        found: what a network says about them; None where they are fewer than `LEAST_FOR_CALIBRATION`.
+    """
     if found is None:
         reason = (
             f"{len(validation)} validation pictures are too few to calibrate on ({LEAST_FOR_CALIBRATION})"

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import torch
+from torch import Tensor, nn
 
 from eighteen.core import store
 from eighteen.core.artifact import Artifact, Exportable
@@ -21,12 +26,16 @@ from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError, EighteenError, GateError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run, package_version, require_absent
+from eighteen.exporting.aware_training import train_aware
 from eighteen.exporting.bundle import write_bundle
-from eighteen.exporting.parity import PICTURES, Parity, measure_parity
+from eighteen.exporting.footprint import measure_memory
+from eighteen.exporting.integers import Held, to_integers
+from eighteen.exporting.parity import PICTURES, Parity, Reference, measure_parity
 from eighteen.formats import native
 from eighteen.inference.exported import load_format
 from eighteen.inference.predictor import Predictor
 from eighteen.inference.reading import items_of, read_batches
+from eighteen.inference.scoring import Scorer
 
 SAMPLES = 256
 """Training pictures that integer ranges are set by."""
@@ -40,6 +49,7 @@ class Exported:
     parity: Parity
 
     def to_json(self) -> dict[str, Any]:
+        memory = self.parity.memory
         return {
             "path": self.artifact.path.as_posix(),
             "format": self.artifact.info["kind"],
@@ -47,6 +57,7 @@ class Exported:
             "parity": self.parity.to_json(),
             "size_mb": round(self.parity.size_bytes / 1e6, 3),
             "latency_ms": {size: times["p50"] for size, times in self.parity.latency_ms.items()},
+            "peak_memory_mb": None if memory is None else round(memory.peak_bytes / 1e6, 1),
         }
 
 
@@ -57,6 +68,7 @@ def export(
     out: Path | None = None,
     pictures: int = PICTURES,
     progress: Progress = silent,
+    reference: Reference | None = None,
 ) -> Exported:
     """Writes a trained model in another format.
 
@@ -67,12 +79,13 @@ def export(
         out: folder to make; None takes `exports/KIND` (with the precision, where it is not fp32) in the run.
         pictures: real files to compare on.
         progress: told how far it is.
+        reference: what the run says about the pictures, where that is known from another export.
 
     Raises:
         EighteenError: there is no such format or precision, or its packages are missing.
         GateError: the exported model disagrees; nothing is left behind.
     """
-    writer = load_format(kind)
+    writer = load_format(kind, precision)
     if precision not in writer.PRECISIONS:
         raise EighteenError(
             f"the format '{kind}' has no precision '{precision}'; it has: {', '.join(writer.PRECISIONS)}"
@@ -80,11 +93,12 @@ def export(
     name = kind if precision == "fp32" else f"{kind}-{precision}"
     path = run.path / "exports" / name if out is None else out
     require_absent(path)
-    source = Predictor.open(run.path, "cpu")
     model = exportable(run)
-    with store.new_folder(path) as staging:
+    reference = reference or Reference.of(source_of(run, model), run.dataset, pictures, progress)
+    with TemporaryDirectory(prefix="eighteen-export-") as scratch, store.new_folder(path) as staging:
         artifact = Artifact(staging)
         progress("export", 0, 1, f"writing {name}")
+        model, done = _settled(run, writer, model, precision, reference, Path(scratch), progress)
         files = writer.write(model, staging, precision)
         artifact.save_inputs(model.inputs)
         artifact.save_info(
@@ -93,7 +107,7 @@ def export(
                 "precision": precision,
                 "files": {"model": files.model, "bare": files.bare},
                 "outside": files.outside,
-                "facts": dict(files.facts),
+                "facts": {**done, **files.facts},
                 "class_names": list(model.class_names),
                 "calibration": model.calibration.to_json(),
                 "input_spec_sha256": model.inputs.sha256,
@@ -102,9 +116,8 @@ def export(
             }
         )
         opened = writer.open_files(artifact.model_path, artifact.bare_path)
-        parity = measure_parity(
-            source, opened, run.dataset, precision, artifact.size_bytes, pictures, progress
-        )
+        memory = measure_memory(artifact)
+        parity = measure_parity(reference, opened, precision, artifact.size_bytes, memory, progress)
         artifact.save_parity(parity.to_json())
         if parity.problems:
             raise GateError(
@@ -113,6 +126,37 @@ def export(
             )
         write_bundle(artifact, parity)
     return Exported(replace(artifact, path=path), parity)
+
+
+def source_of(run: Run, model: Exportable) -> Predictor:
+    """The run's own predictor, on the CPU, with the network that is exported."""
+    scorer = Scorer(model.network, model.inputs, torch.device("cpu"))
+    limit = run.recipe.data.max_pixels
+    return Predictor(scorer, model.inputs, model.class_names, limit, calibration=model.calibration)
+
+
+def _settled(
+    run: Run,
+    writer: ModuleType,
+    model: Exportable,
+    precision: str,
+    reference: Reference,
+    scratch: Path,
+    progress: Progress,
+) -> tuple[Exportable, dict[str, Any]]:
+    """The model as it is to be written, and what was done for its precision."""
+    if precision != "int8":
+        return model, {}
+    known, held = reference.said, None
+    validation = reference.chosen.subset("val")
+    rows = known.rows["split"].to_numpy() == "val"
+    if rows.any():
+        held = Held(validation, known.where(rows), reference.max_pixels)
+
+    def train(network: nn.Module, samples: Tensor, kept: tuple[str, ...], progress: Progress) -> nn.Module:
+        return train_aware(run, network, samples, kept, progress)
+
+    return to_integers(writer, model, held, train, scratch, progress)
 
 
 def exportable(run: Run) -> Exportable:
@@ -133,7 +177,7 @@ def exportable(run: Run) -> Exportable:
             "weights_sha256": store.file_sha256(run.weights_path),
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
-        lambda: _samples(run),
+        cache(lambda: _samples(run)),
     )
 
 

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from eighteen.core.artifact import Opened
+from eighteen.core.artifact import Opened, Pictures
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions, softmax
 from eighteen.core.progress import Progress, silent
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.exporting.footprint import Memory
 from eighteen.inference.predictor import Predictor
 from eighteen.measuring.paired import compare
 
@@ -32,7 +33,7 @@ PICTURES = 1000
 """Real files that are compared by default."""
 
 LATENCY_BATCHES = (1, 32)
-_MOST_S = 4.0
+_MOST_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ class Parity:
         accuracy_difference: on validation, exported minus source, paired by picture; None without validation.
         awkward: awkward pictures asked for.
         latency_ms: by batch size, median and 95th percentile of a call, milliseconds, preparation included.
+        source_latency_ms: the same of the run's own network in this process.
         size_bytes: of the model file.
+        memory: that a fresh process needs for an answer; None where it was not measured.
         problems: what is beyond the limits; empty where it may be shipped.
     """
 
@@ -86,7 +89,9 @@ class Parity:
     accuracy_difference: Measure | None
     awkward: int
     latency_ms: Mapping[str, Mapping[str, float]]
+    source_latency_ms: Mapping[str, Mapping[str, float]]
     size_bytes: int
+    memory: Memory | None
     problems: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -94,8 +99,19 @@ class Parity:
         return {
             **vars(self),
             "accuracy_difference": None if difference is None else difference.to_json(),
+            "memory": None if self.memory is None else self.memory.to_json(),
             "problems": list(self.problems),
         }
+
+    @property
+    def slower(self) -> str:
+        """Says at which batch sizes it is slower than its source; "" where it is at none."""
+        sizes = [
+            size
+            for size, times in self.latency_ms.items()
+            if times["p50"] > self.source_latency_ms[size]["p50"]
+        ]
+        return f"slower than the run itself, by batches of {' and '.join(sizes)}" if sizes else ""
 
     @property
     def sentence(self) -> str:
@@ -109,39 +125,76 @@ class Parity:
         )
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What the source says, asked before anything is written: a format may change the network it is given.
+
+    Attributes:
+        chosen: the pictures, each known to the source by its row.
+        said: about the real files.
+        odd: logits `[N, K]` of the awkward pictures, calibrated.
+        latency_ms: of the source, as in `Parity`.
+        max_pixels: pictures above it are unreadable.
+    """
+
+    chosen: Dataset
+    said: Predictions
+    odd: npt.NDArray[np.float32]
+    latency_ms: Mapping[str, Mapping[str, float]]
+    max_pixels: int | None
+
+    @classmethod
+    def of(
+        cls, source: Predictor, dataset: Dataset, pictures: int = PICTURES, progress: Progress = silent
+    ) -> Reference:
+        """Asks the source.
+
+        Args:
+            source: the run's own predictor.
+            dataset: of the run; its test split is not looked at.
+            pictures: real files to compare.
+            progress: told how far it is.
+
+        Raises:
+            DatasetError: no picture of the run can be read where it lay.
+        """
+        chosen = _chosen(dataset, pictures)
+        said = source.score(chosen, progress=progress)
+        if not len(said):
+            raise DatasetError(
+                f"none of the run's pictures can be read below {dataset.root}, so nothing would prove that "
+                f"the exported model answers alike; put them back"
+            )
+
+        def answer(pictures: Pictures) -> npt.NDArray[np.float32]:
+            return source.calibration.apply(source.forward(source.inputs.fitted_batch(pictures)))
+
+        size_px = source.inputs.size
+        odd = answer(awkward_pictures(size_px))
+        return cls(chosen, said, odd, _latencies(answer, size_px), source.max_pixels)
+
+
 def measure_parity(
-    source: Predictor,
+    reference: Reference,
     opened: Opened,
-    dataset: Dataset,
     precision: str,
     size_bytes: int,
-    pictures: int = PICTURES,
+    memory: Memory | None = None,
     progress: Progress = silent,
 ) -> Parity:
-    """Asks both for the same pictures.
+    """Asks the exported model for what the source was asked.
 
     Args:
-        source: the run's own predictor.
+        reference: what the source said.
         opened: the exported model in its runtime.
-        dataset: of the run; its test split is not looked at.
         precision: whose limits count.
         size_bytes: of the model file.
-        pictures: real files to compare.
+        memory: that a process needs for an answer, where it was measured.
         progress: told how far it is.
-
-    Raises:
-        DatasetError: no picture of the run can be read where it lay.
     """
-    chosen = _chosen(dataset, pictures)
-    exported = Predictor.of(opened, source.max_pixels)
-    first, second = source.score(chosen, progress=progress), exported.score(chosen, progress=progress)
-    if not len(first):
-        raise DatasetError(
-            f"none of the run's pictures can be read below {dataset.root}, so nothing would prove that the "
-            f"exported model answers alike; put them back"
-        )
-    odd = awkward_pictures(opened.inputs.size)
-    whole, bare = _awkward_gaps(source, opened, odd)
+    first = reference.said
+    second = Predictor.of(opened, reference.max_pixels).score(reference.chosen, progress=progress)
+    whole, bare = _awkward_gaps(reference.odd, opened)
     gap = max(_gap(first, second), whole)
     agreement = float((first.logits.argmax(1) == second.logits.argmax(1)).mean())
     accuracy = _accuracy_difference(first, second)
@@ -152,9 +205,11 @@ def measure_parity(
         gap,
         bare,
         accuracy,
-        len(odd),
-        {str(size): _latency(opened.answer, opened.inputs.size, size) for size in LATENCY_BATCHES},
+        len(reference.odd),
+        _latencies(opened.answer, opened.inputs.size),
+        reference.latency_ms,
         size_bytes,
+        memory,
         _problems(LIMITS[precision], agreement, gap, bare, accuracy),
     )
 
@@ -170,14 +225,12 @@ def _gap(first: Predictions, second: Predictions) -> float:
     return float(np.abs(first.probabilities - second.probabilities).max())
 
 
-def _awkward_gaps(
-    source: Predictor, opened: Opened, pictures: list[npt.NDArray[np.uint8]]
-) -> tuple[float, float]:
+def _awkward_gaps(wanted: npt.NDArray[np.float32], opened: Opened) -> tuple[float, float]:
     """Largest differences in probability: through the picture entry, and through the tensor entry."""
+    pictures = awkward_pictures(opened.inputs.size)
     fitted = opened.inputs.fitted_batch(pictures)
-    expected = softmax(source.calibration.apply(source.forward(fitted)))
     answers = opened.answer(pictures), opened.bare(opened.inputs.normalised(fitted))
-    whole, bare = (float(np.abs(expected - softmax(logits)).max()) for logits in answers)
+    whole, bare = (float(np.abs(softmax(wanted) - softmax(logits)).max()) for logits in answers)
     return whole, bare
 
 
@@ -186,13 +239,13 @@ def _accuracy_difference(first: Predictions, second: Predictions) -> Measure | N
     held_out = first.rows["split"].to_numpy() == "val"
     if not held_out.any():
         return None
-    parts = [_part(each, held_out) for each in (first, second)]
-    return compare(*parts, split="val").difference
+    return compare(first.where(held_out), second.where(held_out), split="val").difference
 
 
-def _part(table: Predictions, rows: npt.NDArray[np.bool_]) -> Predictions:
-    logits = table.logits[rows]
-    return Predictions(table.rows.filter(rows), {"logits": logits}, table.class_names, len(logits))
+def _latencies(
+    answer: Callable[[list[npt.NDArray[np.uint8]]], Any], size_px: int
+) -> dict[str, dict[str, float]]:
+    return {str(size): _latency(answer, size_px, size) for size in LATENCY_BATCHES}
 
 
 def _latency(

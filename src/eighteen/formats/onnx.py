@@ -9,9 +9,8 @@ Half precision and integers concern the network alone; the preparation stays flo
 
 from __future__ import annotations
 
-import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,9 @@ import numpy.typing as npt
 
 from eighteen.core import store
 from eighteen.core.artifact import Exportable, Files, Opened
-from eighteen.core.errors import EighteenError, RunError
+from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
+from eighteen.formats._onnx_int8 import quantised
 from eighteen.formats._opening import Run, open_described
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("fp32", "fp16", "int8")
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
+KEEPS_LAYERS = True
+"""Layers in `Exportable.kept` stay in float when the others become integers."""
 
 MODEL, BARE = "model.onnx", "bare.onnx"
 PROBABILITIES, LOGITS = "probabilities", "logits"
@@ -44,11 +46,11 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
         folder: exists, and is empty.
         precision: of `PRECISIONS`.
     """
-    network = _PRECISION[precision](exported(model), model)
+    network, facts = _PRECISION[precision](exported(model), model)
     for name, graph in ((BARE, with_softmax(network)), (MODEL, with_preparation(network, model.inputs))):
         _describe(graph, model.metadata)
         store.write_bytes(folder / name, graph.SerializeToString())
-    return Files(MODEL, BARE)
+    return Files(MODEL, BARE, facts=facts)
 
 
 def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
@@ -161,7 +163,11 @@ def _describe(graph: ModelProto, notes: Mapping[str, str]) -> None:
     checker.check_model(graph)
 
 
-def _fp16(network: ModelProto, model: Exportable) -> ModelProto:
+def _fp32(network: ModelProto, model: Exportable) -> tuple[ModelProto, dict[str, Any]]:
+    return network, {}
+
+
+def _fp16(network: ModelProto, model: Exportable) -> tuple[ModelProto, dict[str, Any]]:
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
@@ -170,61 +176,10 @@ def _fp16(network: ModelProto, model: Exportable) -> ModelProto:
         warnings.simplefilter("ignore")
         half: ModelProto = convert_float_to_float16(network, keep_io_types=True)
     OnnxModel(half).topological_sort()
-    return half
+    return half, {}
 
 
-def _int8(network: ModelProto, model: Exportable) -> ModelProto:
-    """Static quantisation: one scale a channel of the weights, ranges of activations from training pictures.
-
-    Seven bits of weights where a processor without VNNI would overflow its 16-bit sums: the file has to give
-    the same answers everywhere.
-    """
-    import onnx
-    from onnxruntime import quantization as q
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    with tempfile.TemporaryDirectory(prefix="eighteen-int8-") as name:
-        plain, ready, small = (Path(name) / file for file in ("plain.onnx", "ready.onnx", "int8.onnx"))
-        store.write_bytes(plain, network.SerializeToString())
-        quant_pre_process(plain, ready, skip_symbolic_shape=True)
-        q.quantize_static(
-            ready,
-            small,
-            _Samples(model),
-            quant_format=q.QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=True,
-            activation_type=q.QuantType.QUInt8,
-            weight_type=q.QuantType.QInt8,
-            calibrate_method=q.CalibrationMethod.MinMax,
-        )
-        found: ModelProto = onnx.load(small)
-        return found
-
-
-class _Samples:
-    """Training pictures in small batches, as the quantiser asks for them."""
-
-    def __init__(self, model: Exportable, batch_size: int = 16) -> None:
-        self._batches = self._prepared(model, batch_size)
-
-    @staticmethod
-    def _prepared(model: Exportable, batch_size: int) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-        fitted = model.samples()
-        for start in range(0, len(fitted), batch_size):
-            yield {"tensor": model.inputs.normalised(fitted[start : start + batch_size])}
-
-    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        return next(self._batches, None)
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        raise EighteenError("calibration pictures are read once, in order")
-
-    def __len__(self) -> int:
-        return 0
-
-
-_PRECISION = {"fp32": lambda network, model: network, "fp16": _fp16, "int8": _int8}
+_PRECISION = {"fp32": _fp32, "fp16": _fp16, "int8": quantised}
 
 
 def _session(path: Path, threads: int) -> InferenceSession:

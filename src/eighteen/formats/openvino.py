@@ -2,6 +2,9 @@
 
 Made from the ONNX graphs, so both take and give the same under the same names: `model.xml` pictures,
 `bare.xml` the normalised tensor, each with its weights in a `.bin` beside it.
+
+`bf16` and `fp16` keep the weights in half precision. A `bf16` model also computes in bfloat16 where the
+processor has it; the others compute in float32, whatever the processor, and integers in integers.
 """
 
 from __future__ import annotations
@@ -9,21 +12,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from eighteen.core.artifact import Exportable, Files, Opened
 from eighteen.core.errors import RunError
+from eighteen.formats import _onnx_int8, _openvino_int8
 from eighteen.formats import onnx as onnx_format
 from eighteen.formats._opening import Run, open_described
 
-PRECISIONS = ("fp32", "fp16")
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 NEEDS = ("openvino", "onnx", "onnxscript")
+NEEDS_FOR_INT8 = ("nncf",)
+KEEPS_LAYERS = True
 
 MODEL, BARE = "model.xml", "bare.xml"
 _SECTION = "eighteen"
+_COMPUTES_IN = "computes_in"
 
 
 def write(model: Exportable, folder: Path, precision: str) -> Files:
@@ -32,24 +42,37 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
     Args:
         model: what to write.
         folder: exists, and is empty.
-        precision: `fp16` keeps the weights in half precision; the processor decides how it computes.
+        precision: of `PRECISIONS`.
     """
     import openvino
 
     network = onnx_format.exported(model)
-    graphs = {BARE: onnx_format.with_softmax(network)}
-    graphs[MODEL] = onnx_format.with_preparation(network, model.inputs)
-    core = openvino.Core()
-    for name, graph in graphs.items():
-        converted = core.read_model(BytesIO(graph.SerializeToString()))
-        for key, value in model.metadata.items():
+    for name, converted in _graphs(network, model, precision).items():
+        for key, value in {**model.metadata, _COMPUTES_IN: precision}.items():
             converted.set_rt_info(value, [_SECTION, key])
-        openvino.save_model(converted, folder / name, compress_to_fp16=precision == "fp16")
+        openvino.save_model(converted, folder / name, compress_to_fp16=precision in ("fp16", "bf16"))
     return Files(MODEL, BARE)
 
 
+def _graphs(network: ModelProto, model: Exportable, precision: str) -> dict[str, Any]:
+    bare = onnx_format.with_softmax(network)
+    if precision != "int8":
+        whole = onnx_format.with_preparation(network, model.inputs)
+        return {BARE: _converted(bare), MODEL: _converted(whole)}
+    floats = [*_onnx_int8.around(bare), *_onnx_int8.layer_nodes(bare, model.kept)]
+    small = _openvino_int8.quantised(_converted(bare), model, floats)
+    front = _converted(onnx_format.preparation(model.inputs))
+    return {BARE: small, MODEL: _openvino_int8.joined(front, small.clone())}
+
+
+def _converted(graph: ModelProto) -> Any:
+    import openvino
+
+    return openvino.Core().read_model(BytesIO(graph.SerializeToString()))
+
+
 def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
-    """Both files on the CPU, computing in float32.
+    """Both files on the CPU.
 
     Args:
         model: takes pictures.
@@ -67,19 +90,20 @@ def _compiled(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
     from openvino import properties
 
     core = openvino.Core()
-    # Float32: by itself the runtime computes in bf16 where the processor can, and answers differ.
-    settings: dict[str, Any] = {properties.hint.inference_precision(): openvino.Type.f32}
-    if threads:
-        settings[properties.inference_num_threads()] = threads
     try:
         read = core.read_model(path)
+        names = ("classes", "input_spec", _COMPUTES_IN)
+        notes = {name: read.get_rt_info([_SECTION, name]).astype(str) for name in names if _has(read, name)}
+        # By itself the runtime computes in bf16 wherever the processor can, and answers differ.
+        computes_in = openvino.Type.bf16 if notes.get(_COMPUTES_IN) == "bf16" else openvino.Type.f32
+        settings: dict[str, Any] = {properties.hint.inference_precision(): computes_in}
+        if threads:
+            settings[properties.inference_num_threads()] = threads
         compiled = core.compile_model(read, "CPU", settings)
     except RuntimeError as error:
         raise RunError(
             f"{path} cannot be opened by OpenVINO ({str(error)[:160]}); export it again"
         ) from error
-    names = ("classes", "input_spec")
-    notes = {name: read.get_rt_info([_SECTION, name]).astype(str) for name in names if _has(read, name)}
 
     def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return np.array(compiled([values])["logits"], np.float32)

@@ -22,8 +22,12 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in plugins.names(PACKAGE) if name != "native")
 
 
-def load_format(name: str) -> ModuleType:
+def load_format(name: str, precision: str = "") -> ModuleType:
     """The module of a format.
+
+    Args:
+        name: of `formats()`.
+        precision: that it is to write; "" where it is to open.
 
     Raises:
         EighteenError: there is no such format, or packages that it needs are not installed.
@@ -31,7 +35,8 @@ def load_format(name: str) -> ModuleType:
     if name not in formats():
         raise EighteenError(f"there is no format '{name}' to export to; there are: {', '.join(formats())}")
     module = importlib.import_module(f"{PACKAGE}.{name}")
-    missing = [package for package in module.NEEDS if find_spec(package) is None]
+    needed = (*module.NEEDS, *(getattr(module, "NEEDS_FOR_INT8", ()) if precision == "int8" else ()))
+    missing = [package for package in needed if find_spec(package) is None]
     if missing:
         raise EighteenError(
             f"the format '{name}' needs packages that are not installed: {', '.join(missing)}; install them "
@@ -43,6 +48,23 @@ def load_format(name: str) -> ModuleType:
 def is_exported(path: Path) -> bool:
     """Whether `path` is an artifact folder, or a file that can be opened by itself."""
     return (path / "artifact.json").is_file() or (path.is_file() and path.suffix.lower() in ALONE)
+
+
+def folder_of(path: Path) -> Artifact | None:
+    """The artifact folder that a folder is, or that a model file lies in; None for a file by itself."""
+    if path.is_dir():
+        return Artifact.open(path)
+    folder = path.parent
+    if not (folder / "artifact.json").is_file():
+        return None
+    artifact = Artifact.open(folder)
+    return artifact if artifact.model_path.name == path.name else None
+
+
+def max_pixels(path: Path) -> int | None:
+    """Pictures above it are unreadable, as in the run; None takes the decoder's own limit."""
+    artifact = folder_of(path)
+    return None if artifact is None else artifact.info.get("max_pixels")
 
 
 def open_model(path: Path) -> Opened:

@@ -114,7 +114,7 @@ class Predictor:
                 raise RunError(
                     f"{path}: prediction sets need the run that a model was exported from; name the run"
                 )
-            return cls.of(exported.open_model(Path(path)))
+            return cls.of(exported.open_model(Path(path)), exported.max_pixels(Path(path)))
         run = Run.open(path)
         network, place, note = open_placed(run, device)
         scorer = Scorer(network, run.inputs, place)

@@ -15,6 +15,7 @@ from eighteen.core.run import Run
 from eighteen.evaluating.ledger import ledger_sentence
 from eighteen.reporting.curves import Training, training
 from eighteen.reporting.data import DataFacts, ShownFinding, data_facts, shown_findings
+from eighteen.reporting.exports import ExportRow, export_rows
 from eighteen.reporting.mistakes import Mistakes, mistakes
 from eighteen.reporting.model import ModelFacts, model_facts
 from eighteen.reporting.results import Result, results
@@ -64,6 +65,7 @@ class Report:
     findings: tuple[ShownFinding, ...]
     training: Training
     mistakes: Mistakes
+    exports: tuple[ExportRow, ...]
     settings: tuple[Setting, ...]
     command: str
     public_command: str
@@ -118,6 +120,7 @@ def collect(run: Run) -> Report:
         findings=findings,
         training=training(run),
         mistakes=wrong,
+        exports=export_rows(run),
         settings=settings(recipe, reasons),
         command=train_command(recipe, reasons, dataset.root.as_posix()),
         public_command=train_command(recipe, reasons, "DATA"),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from eighteen.core.run import Run
 from eighteen.reporting.decisions import decisions
+
+if TYPE_CHECKING:
+    from eighteen.evaluating.evaluate import Evaluation
 
 
 def summary(run: Run, seconds: float, splits: Sequence[str] = ()) -> dict[str, Any]:
@@ -33,6 +37,26 @@ def summary(run: Run, seconds: float, splits: Sequence[str] = ()) -> dict[str, A
         },
         "seconds": round(seconds, 2),
         "images_per_second": _images_per_second(run, seconds, evaluated if splits else {}),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
+
+
+def artifact_summary(path: Path, result: Evaluation, seconds: float) -> dict[str, Any]:
+    """The same of an exported model that was evaluated; it has no report of its own.
+
+    Args:
+        path: the model.
+        result: what was measured.
+        seconds: what the command took.
+    """
+    counts = result.details["counts"]
+    return {
+        "run": path.as_posix(),
+        "report": None,
+        "counts": {"evaluated": {result.name: counts}},
+        "measures": {result.name: {name: each.to_json() for name, each in result.measures.items()}},
+        "seconds": round(seconds, 2),
+        "images_per_second": round(counts["scored"] / seconds, 1),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
 

@@ -1,0 +1,73 @@
+"""How much memory a program needs that opens an exported model and answers for one picture.
+
+A fresh Python opens the files and answers once. Memory that this process freed earlier would hide what a
+model takes. What Python and its libraries need before a model is opened is told apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import eighteen
+from eighteen.core.artifact import Artifact
+from eighteen.core.errors import EighteenError
+
+_PROGRAM = "from eighteen.exporting.footprint import report; report()"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of a fresh process, bytes.
+
+    Attributes:
+        peak_bytes: most of it, up to the answer for one picture.
+        before_bytes: most of it before the model was opened.
+    """
+
+    peak_bytes: int
+    before_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure_memory(artifact: Artifact) -> Memory:
+    """Opens the model in a process of its own, and asks it for one picture a little larger than its input.
+
+    Raises:
+        EighteenError: the process failed; with what it said last.
+    """
+    paths = [str(Path(eighteen.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(artifact.path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise EighteenError(
+            f"the exported model cannot be opened by a fresh process, which ended with '{last}'; export again"
+        )
+    return Memory(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def report() -> None:
+    """The fresh process: opens the artifact named on its command line and writes its peaks as JSON."""
+    import numpy as np
+
+    from eighteen.evaluating._fresh_process import peak_bytes
+    from eighteen.inference.exported import open_model
+
+    artifact = Artifact.open(sys.argv[1])
+    side = artifact.inputs.size * 8 // 7
+    before = peak_bytes()
+    open_model(artifact.path).answer([np.zeros((side, side, 3), np.uint8)])
+    sys.stdout.write(json.dumps({"peak_bytes": peak_bytes(), "before_bytes": before}) + "\n")

@@ -1,0 +1,181 @@
+"""The way to integers that keeps accuracy.
+
+First all layers become integers. Where accuracy on validation falls by more than half a point, the layers
+that suffer most stay in float: one, then two, four and so on, up to half of them. Where that is not enough, a
+short training teaches the network to bear integers. What still falls short is refused, with all figures.
+After that the calibration is fitted again: integers change how sure a network is.
+
+Every attempt is written, opened in its own runtime and asked for the validation pictures: what is judged is
+what would be shipped. The calibration that is fitted again changes no layer.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from eighteen.core import store
+from eighteen.core.artifact import Exportable
+from eighteen.core.calibration import Calibration
+from eighteen.core.dataset import Dataset
+from eighteen.core.errors import GateError
+from eighteen.core.measures import Measure
+from eighteen.core.predictions import Predictions
+from eighteen.core.progress import Progress
+from eighteen.evaluating.finishing import LEAST_FOR_CALIBRATION, fit_calibration
+from eighteen.exporting.aware_training import STEPS
+from eighteen.exporting.fake_quantising import layers_of
+from eighteen.exporting.sensitivity import noise_shares
+from eighteen.inference.predictor import Predictor
+from eighteen.measuring.paired import compare
+
+ALLOWED_FALL = 0.005
+"""Of accuracy on validation."""
+
+MOST_KEPT = 0.5
+"""Share of the layers that may stay in float: with more, another precision is the better choice."""
+
+_JUDGED = 32
+"""Training pictures by which layers are ranked."""
+
+Trainer = Callable[[nn.Module, torch.Tensor, tuple[str, ...], Progress], nn.Module]
+"""A network, normalised pictures and the layers that stay in float, to a network that bears integers."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What attempts are judged by.
+
+    Attributes:
+        validation: pictures that no layer was fitted on.
+        known: what the source says about them.
+        max_pixels: pictures above it are unreadable.
+    """
+
+    validation: Dataset
+    known: Predictions
+    max_pixels: int | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to integers.
+
+    Attributes:
+        model: with its network and the layers that stay in float.
+        said: about validation, without calibration.
+        steps: of training with rounded layers.
+        difference: of accuracy on validation, integers minus source, paired.
+    """
+
+    model: Exportable
+    said: Predictions
+    steps: int
+    difference: Measure
+
+    @property
+    def fall(self) -> float:
+        assert self.difference.value is not None
+        return -self.difference.value
+
+    @property
+    def sentence(self) -> str:
+        each, kept = self.difference, len(self.model.kept)
+        how = f"{kept} of {len(layers_of(self.model.network))} layers in float" if kept else "all layers"
+        trained = f", after {self.steps} steps of training" if self.steps else ""
+        return f"{how}{trained}: {each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f}, n = {each.n})"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"kept_layers": list(self.model.kept), "training_steps": self.steps}
+
+
+def to_integers(
+    writer: ModuleType,
+    model: Exportable,
+    held: Held | None,
+    train: Trainer,
+    scratch: Path,
+    progress: Progress,
+) -> tuple[Exportable, dict[str, Any]]:
+    """The model as it is to be written in integers, and what was done for it.
+
+    Args:
+        writer: module of the format.
+        model: of the run.
+        held: validation pictures; None where there are none: nothing can be judged then.
+        train: the last resort.
+        scratch: empty folder, kept until the model is written.
+        progress: told how far it is.
+
+    Raises:
+        GateError: accuracy falls too far whatever is tried; with all attempts.
+    """
+    if held is None:
+        return model, {"kept_layers": [], "training_steps": 0}
+    tried: list[Attempt] = []
+    for attempt in _attempts(writer, model, held, train, scratch, progress):
+        tried.append(attempt)
+        progress("note", 0, 0, f"integers, {attempt.sentence}")
+        if attempt.fall <= ALLOWED_FALL:
+            break
+    else:
+        figures = "; ".join(each.sentence for each in tried)
+        raise GateError(
+            f"in integers accuracy on validation falls by more than {ALLOWED_FALL:g}, so nothing was "
+            f"written. {figures}. Take a higher precision: --precision fp16"
+        )
+    enough = len(held.validation) >= LEAST_FOR_CALIBRATION
+    calibration = fit_calibration(held.validation, attempt.said if enough else None)
+    attempts = [each.sentence for each in tried]
+    return replace(attempt.model, calibration=calibration), {**attempt.facts, "attempts": attempts}
+
+
+def _attempts(
+    writer: ModuleType, model: Exportable, held: Held, train: Trainer, scratch: Path, progress: Progress
+) -> Iterator[Attempt]:
+    """Every attempt, the cheapest first."""
+    model = replace(model, scratch=_made(scratch / "trained"))
+    best = _attempt(writer, model, held, 0)
+    yield best
+    tensor = torch.from_numpy(model.inputs.normalised(model.samples()))
+    for kept in _choices(writer, model, tensor):
+        found = _attempt(writer, replace(model, kept=kept), held, 0)
+        yield found
+        best = min(best, found, key=lambda each: each.fall)
+    network = train(model.network, tensor, best.model.kept, progress)
+    again = replace(best.model, network=network, scratch=_made(scratch / "trained-further"))
+    yield _attempt(writer, again, held, STEPS)
+
+
+def _made(folder: Path) -> Path:
+    store.make_folder(folder)
+    return folder
+
+
+def _choices(writer: ModuleType, model: Exportable, tensor: torch.Tensor) -> Iterator[tuple[str, ...]]:
+    """Layers to keep: the worst one, the worst two, four … up to `MOST_KEPT`."""
+    if not getattr(writer, "KEEPS_LAYERS", False):
+        return
+    ranked = list(noise_shares(model.network, tensor[:_JUDGED]))
+    number = 1
+    while number <= len(ranked) * MOST_KEPT:
+        yield tuple(ranked[:number])
+        number *= 2
+
+
+def _attempt(writer: ModuleType, model: Exportable, held: Held, steps: int) -> Attempt:
+    bare = replace(model, calibration=Calibration())
+    with tempfile.TemporaryDirectory(prefix="eighteen-integers-") as name:
+        files = writer.write(bare, Path(name), "int8")
+        opened = writer.open_files(Path(name) / files.model, Path(name) / files.bare)
+        said = Predictor.of(opened, held.max_pixels).score(held.validation)
+    as_shipped = said.calibrated(model.calibration)
+    return Attempt(model, said, steps, compare(held.known, as_shipped, split="val").difference)

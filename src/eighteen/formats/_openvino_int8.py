@@ -1,0 +1,58 @@
+"""Integers for an OpenVINO network, by NNCF: one scale a channel of the weights, ranges from pictures.
+
+Weights use half of their range, so that processors without VNNI, whose 16-bit sums would overflow, give the
+same answers. What surrounds the network (mirror average, calibration) stays in float.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from eighteen.core.artifact import Exportable
+
+_BATCH = 16
+
+
+def quantised(network: Any, model: Exportable, floats: Sequence[str]) -> Any:
+    """The network in integers.
+
+    Args:
+        network: an OpenVINO model, `tensor` to `probabilities` and `logits`.
+        model: gives pictures.
+        floats: names of the operations that stay in float.
+    """
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # It warns about versions of PyTorch, which has no part in this.
+        warnings.simplefilter("ignore")
+        import nncf
+        from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+        tensor = model.inputs.normalised(model.samples())
+        parts = [tensor[start : start + _BATCH] for start in range(0, len(tensor), _BATCH)]
+        return nncf.quantize(
+            network,
+            nncf.Dataset(parts),
+            subset_size=len(parts),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            ignored_scope=nncf.IgnoredScope(names=list(floats), validate=False),
+            advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
+        )
+
+
+def joined(front: Any, back: Any) -> Any:
+    """One model: the preparation in front of a network.
+
+    Args:
+        front: `image` to `tensor`.
+        back: `tensor` to its outputs.
+    """
+    import openvino
+
+    entry = back.inputs[0].get_node()
+    entry.output(0).replace(front.outputs[0].get_node().input_value(0))
+    return openvino.Model(back.get_results(), front.get_parameters())
