@@ -6,6 +6,7 @@ BatchNorm is randomised: at its start a residual branch may be worth nothing, an
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,6 +94,8 @@ def written(
     for package in (*module.NEEDS, *more):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
+    if hasattr(module, "make_ready") and not os.environ.get(module.CONVERTER):
+        pytest.skip(f"the converter of {name} is not at hand: {module.CONVERTER} is not set")
     folder = tmp_path_factory.mktemp(f"{name}-{precision}")
     files = module.write(model, folder, precision)
     return Written(module, folder, precision, module.open_files(folder / files.model, folder / files.bare))

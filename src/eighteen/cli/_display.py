@@ -21,6 +21,7 @@ from eighteen.core.findings import one_line
 if TYPE_CHECKING:
     from eighteen.core.findings import Finding
     from eighteen.core.measures import Measure
+    from eighteen.exporting.embedded import Embedded
 
 NAMES = {
     "scan": "Looking at every picture",
@@ -148,3 +149,15 @@ def print_measures(measures: Mapping[str, Measure], title: str, out: Console) ->
         ends = "–" if measure.low is None else f"{measure.low:.4f} … {measure.high:.4f}"
         table.add_row(name, value, ends, str(measure.n), measure.method.split(",")[0])
     out.print(table)
+
+
+def print_boards(found: Embedded, out: Console) -> None:
+    """Which small boards hold a model, with the arithmetic, and what would fit where it does not."""
+    table = Table(title="small boards", title_justify="left", box=None, pad_edge=False)
+    for column in ("board", "this model", "a narrower resnet18 that fits"):
+        table.add_column(column)
+    for board, verdict, offer in found.boards:
+        advice = "" if offer is None else offer.sentence.removeprefix("resnet18 with ")
+        table.add_row(board.name, verdict, advice)
+    out.print(table)
+    out.print(f"        {found.arithmetic}", markup=False, style="dim")

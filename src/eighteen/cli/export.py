@@ -87,6 +87,8 @@ def _print(made: Exported) -> None:
         out.print(f"It is {parity.slower}.", style="yellow", markup=False)
     if info["outside"]:
         out.print(f"Outside the file: {info['outside']}.", style="yellow", markup=False)
+    if made.embedded is not None:
+        show.print_boards(made.embedded, out)
     out.print(f"\nmodel   {made.artifact.model_path}", markup=False)
     out.print(f"read    {made.artifact.path / 'README.md'}", markup=False)
     out.print(f"use     eighteen predict {made.artifact.path} PICTURES", markup=False)

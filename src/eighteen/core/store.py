@@ -146,6 +146,11 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Removes a folder with all that lies in it, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file of a run.
 

@@ -28,6 +28,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run, package_version, require_absent
 from eighteen.exporting.aware_training import train_aware
 from eighteen.exporting.bundle import write_bundle
+from eighteen.exporting.embedded import Embedded, describe_embedded
 from eighteen.exporting.footprint import measure_memory
 from eighteen.exporting.integers import Held, to_integers
 from eighteen.exporting.parity import PICTURES, Parity, Reference, measure_parity
@@ -43,10 +44,11 @@ SAMPLES = 256
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported model and its proof."""
+    """An exported model and its proof; `embedded` for 8-bit LiteRT files: which boards hold it."""
 
     artifact: Artifact
     parity: Parity
+    embedded: Embedded | None = None
 
     def to_json(self) -> dict[str, Any]:
         memory = self.parity.memory
@@ -58,6 +60,7 @@ class Exported:
             "size_mb": round(self.parity.size_bytes / 1e6, 3),
             "latency_ms": {size: times["p50"] for size, times in self.parity.latency_ms.items()},
             "peak_memory_mb": None if memory is None else round(memory.peak_bytes / 1e6, 1),
+            "embedded": None if self.embedded is None else self.embedded.to_json(),
         }
 
 
@@ -93,6 +96,8 @@ def export(
     name = kind if precision == "fp32" else f"{kind}-{precision}"
     path = run.path / "exports" / name if out is None else out
     require_absent(path)
+    if hasattr(writer, "make_ready"):
+        writer.make_ready(progress)
     model = exportable(run)
     reference = reference or Reference.of(source_of(run, model), run.dataset, pictures, progress)
     with TemporaryDirectory(prefix="eighteen-export-") as scratch, store.new_folder(path) as staging:
@@ -125,7 +130,18 @@ def export(
                 f"removed. {_remedy(precision)}"
             )
         write_bundle(artifact, parity)
-    return Exported(replace(artifact, path=path), parity)
+        embedded = _embedded(artifact)
+    return Exported(replace(artifact, path=path), parity, embedded)
+
+
+def _embedded(artifact: Artifact) -> Embedded | None:
+    """The table of boards, also written into the folder, for files that microcontrollers run."""
+    info = artifact.info
+    if (info["kind"], info["precision"]) != ("litert", "int8"):
+        return None
+    found = describe_embedded(artifact.model_path, artifact.inputs, len(artifact.class_names))
+    found.save(artifact.path)
+    return found
 
 
 def source_of(run: Run, model: Exportable) -> Predictor:

@@ -13,7 +13,7 @@ from eighteen.core.errors import EighteenError, RunError
 
 PACKAGE = "eighteen.formats"
 
-ALONE = {".onnx": "onnx"}
+ALONE = {".onnx": "onnx", ".tflite": "litert"}
 """Endings of files that say themselves what their classes and inputs are, and the format that opens them."""
 
 
@@ -75,7 +75,8 @@ def open_model(path: Path) -> Opened:
         EighteenError: packages that it needs are not installed.
     """
     if path.is_file():
-        opened: Opened = load_format(ALONE[path.suffix.lower()]).open_files(path, path.with_name("bare.onnx"))
+        bare = path.with_name(f"bare{path.suffix}")
+        opened: Opened = load_format(ALONE[path.suffix.lower()]).open_files(path, bare)
         return opened
     artifact = Artifact.open(path)
     opened = load_format(artifact.info["kind"]).open_files(artifact.model_path, artifact.bare_path)

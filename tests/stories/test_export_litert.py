@@ -1,0 +1,120 @@
+"""Shipping to phones and small boards: a run leaves as .tflite files, with code for what stays outside, and
+with a table of boards. Skipped where LiteRT's converter or run time is absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eighteen import Predictor, Recipe, Run, export, train
+from eighteen.core.artifact import Exportable, Files
+from eighteen.exporting.arena import arena_bytes, lives
+from eighteen.exporting.flatgraph import read_graph
+from eighteen.exporting.narrower import draw_resnet18
+from eighteen.formats import _tflite, litert
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ai_edge_litert") is None, reason="ai-edge-litert is not installed"),
+    pytest.mark.skipif(
+        not os.environ.get(litert.CONVERTER),
+        reason=f"LiteRT's converter is not at hand: {litert.CONVERTER} is not set",
+    ),
+]
+
+SIZE_PX = 48
+
+
+@pytest.fixture(scope="module")
+def run(small: Callable[..., Recipe], pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    home = tmp_path_factory.mktemp("mobile")
+    settings = {"training.epochs": 8, "model.name": "resnet18", "model.width": 0.125, "inputs.size": SIZE_PX}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        return train(pictures, home / "run", small(**settings))
+
+
+@pytest.fixture(scope="module")
+def exported(run: Run) -> Path:
+    return export(run, "litert").artifact.path
+
+
+def test_it_agrees_and_every_way_to_ask_gives_the_runs_answers(
+    run: Run, exported: Path, pictures: Path
+) -> None:
+    parity = json.loads((exported / "parity.json").read_text(encoding="utf-8"))
+    assert parity["top1_agreement"] == 1
+    assert parity["max_probability_difference"] < 1e-4
+    files = sorted((pictures / "val" / "red").iterdir())[:3]
+    expected = Predictor.open(run.path).predict(files)
+    for model in (exported, exported / "model.tflite"):
+        found = Predictor.open(model).predict(files)
+        assert [each.label for each in found] == [each.label for each in expected]
+        np.testing.assert_allclose(
+            [each.score for each in found], [each.score for each in expected], atol=1e-4
+        )
+    said = subprocess.run(
+        [sys.executable, "-I", str(exported / "predict.py"), *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    assert [row[1] for row in rows] == [each.label for each in expected]
+    np.testing.assert_allclose([float(row[2]) for row in rows], [each.score for each in expected], atol=1e-3)
+
+
+def test_what_stays_outside_is_said(exported: Path) -> None:
+    info = json.loads((exported / "artifact.json").read_text(encoding="utf-8"))
+    assert f"`[1, {SIZE_PX}, {SIZE_PX}, 3]`" in info["outside"]
+    assert "antialias" in info["outside"] and "not rounded" in info["outside"]
+
+
+def test_another_fit_outside_of_the_file_is_refused(
+    run: Run, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eighteen: Callable[..., Any]
+) -> None:
+    """The file is right; its companion code is told to fit otherwise."""
+    content = (exported / "model.tflite").read_bytes()
+    bare = (exported / "bare.tflite").read_bytes()
+
+    def told_otherwise(model: Exportable, folder: Path, precision: str) -> Files:
+        other = model.inputs.model_copy(update={"fit": "squash", "kernel": "bicubic"})
+        notes = {**model.metadata, "input_spec": json.dumps(other.to_json())}
+        (folder / "model.tflite").write_bytes(_tflite.described(content, "image", litert.GIVES, notes))
+        (folder / "bare.tflite").write_bytes(bare)
+        return Files("model.tflite", "bare.tflite")
+
+    monkeypatch.setattr(litert, "write", told_otherwise)
+    said = eighteen("export", run.path, "--to", "litert", "--out", tmp_path / "wrong")
+    assert said.code == 3
+    assert "does not answer like" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_8_bit_model_comes_with_a_table_of_boards(
+    run: Run, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "int8"
+    said = eighteen("export", run.path, "--to", "litert", "--precision", "int8", "--out", folder, "--json")
+    assert said.code == 0, said.err
+    table = said.json["embedded"]
+    assert json.loads((folder / "embedded.json").read_text(encoding="utf-8")) == table
+    needs, size_bytes = table["needs"], (folder / "model.tflite").stat().st_size
+    assert needs["file_bytes"] == size_bytes
+    assert all(row["verdict"] == "fits" for row in table["boards"])
+
+    graph = read_graph(folder / "model.tflite")
+    drawn, drawn_bytes = draw_resnet18(8, SIZE_PX, len(run.class_names))
+    assert [step.name for step in graph.steps] == [step.name for step in drawn.steps]
+    assert needs["macs"] == graph.macs == drawn.macs
+    assert needs["arena_bytes"] == arena_bytes(lives(graph)) == arena_bytes(lives(drawn))
+    assert drawn_bytes == pytest.approx(size_bytes, rel=0.15)
