@@ -154,10 +154,9 @@ def print_measures(measures: Mapping[str, Measure], title: str, out: Console) ->
 def print_boards(found: Embedded, out: Console) -> None:
     """Which small boards hold a model, with the arithmetic, and what would fit where it does not."""
     table = Table(title="small boards", title_justify="left", box=None, pad_edge=False)
-    for column in ("board", "this model", "a narrower resnet18 that fits"):
+    for column in ("board", "this model", "resnet18 that fits"):
         table.add_column(column)
     for board, verdict, offer in found.boards:
-        advice = "" if offer is None else offer.sentence.removeprefix("resnet18 with ")
-        table.add_row(board.name, verdict, advice)
+        table.add_row(board.name, verdict, "" if offer is None else offer.settings)
     out.print(table)
     out.print(f"        {found.arithmetic}", markup=False, style="dim")

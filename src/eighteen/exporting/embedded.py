@@ -95,12 +95,10 @@ class Offer:
     needs: Needs
 
     @property
-    def sentence(self) -> str:
-        needs = self.needs
-        return (
-            f"resnet18 with model.width={self.width:g} and inputs.size={self.size_px}: flash "
-            f"{_size(needs.flash_bytes)}, RAM {_size(needs.ram_bytes)}, {needs.macs / 1e6:,.0f} million MACs"
-        )
+    def settings(self) -> str:
+        """In a line."""
+        work = f"{self.needs.macs / 1e6:,.0f} M MACs"
+        return f"model.width={self.width:g} inputs.size={self.size_px}: {work}"
 
 
 @dataclass(frozen=True)

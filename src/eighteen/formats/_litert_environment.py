@@ -65,8 +65,7 @@ def _checked(python: Path) -> Path:
     done = _said([str(python), "-I", "-c", _IS_THERE])
     if done.returncode:
         raise EighteenError(
-            f"{VARIABLE} names {python}, which has no converter ({_last_line(done.stderr)}); "
-            f"{_by_hand()}"
+            f"{VARIABLE} names {python}, which has no converter ({_last_line(done.stderr)}); {_by_hand()}"
         )
     return python
 
