@@ -106,6 +106,18 @@ def test_each_change_of_values_is_torchvisions(kind: Operation) -> None:
         assert is_changed == (kind != Operation.IDENTITY and (always or strength != nothing))
 
 
+def test_a_picture_changes_alike_alone_and_among_others() -> None:
+    """Alone it is changed where it lies, among pictures of other operations in a copy."""
+    kinds, strengths_of = np.repeat(CHANGES, 2), np.repeat([strengths(kind)[-1] for kind in CHANGES], 2)
+    together = pictures(len(kinds)).float()
+    alone = together.clone()
+    operations.change(together, kinds, strengths_of)
+    for row in range(len(kinds)):
+        part = slice(row, row + 1)
+        operations.change(alone[part], kinds[part], strengths_of[part])
+    assert torch.equal(together, alone)
+
+
 @pytest.mark.parametrize("kind", MOVES, ids=lambda kind: kind.name)
 def test_each_move_is_torchvisions(kind: Operation) -> None:
     """Within one level of 255 where no black is mixed in, which torchvision does twice."""

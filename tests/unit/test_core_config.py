@@ -8,7 +8,7 @@ import pytest
 
 from eighteen.core.config import fields, load_recipe, recipe_from_json, recipe_names
 from eighteen.core.errors import RecipeError
-from eighteen.core.recipe import Recipe
+from eighteen.core.recipe import Recipe, Section
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,25 @@ def test_every_field_is_described() -> None:
     for name, field in known.items():
         assert len(field["description"]) > 5, name
         assert "schema" in field
+
+
+def test_reading_a_recipe_does_not_wait_for_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **keywords: object) -> None:
+        raise AssertionError("a schema was made")
+
+    monkeypatch.setattr(Section, "model_json_schema", classmethod(refuse))
+    assert load_recipe(None, ["data.group_column=none"]).data.group_column is None
+    with pytest.raises(RecipeError, match=r"did you mean training\.epochs"):
+        load_recipe(None, ["training.epoch=3"])
+
+
+def test_fields_are_found_once_and_stay_as_they_are() -> None:
+    known = fields()
+    assert fields() is known
+    with pytest.raises(TypeError):
+        known["training.epochs"]["default"] = 3  # type: ignore[index]
+    with pytest.raises(TypeError):
+        known["other"] = {}  # type: ignore[index]
 
 
 def test_settings_that_contradict_each_other_are_told_in_one_sentence() -> None:

@@ -50,13 +50,6 @@ def colour_maps(
     saturation = 1.0 + settings.saturation * swing[:, Draw.SATURATION]
     turn = 2.0 * math.pi * settings.hue * swing[:, Draw.HUE]
     saturation[draws[:, Draw.GREY] < settings.grey] = 0.0
-    return fused_maps(brightness, contrast, saturation, turn, channels)
-
-
-def fused_maps(
-    brightness: Floats, contrast: Floats, saturation: Floats, turn: Floats, channels: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """`linear [B, C, C]` and `grey_gain [B]`, float32, of three factors and a turn in radians, each `[B]`."""
     linear = _chroma_maps(saturation, turn) if channels == 3 else np.ones((len(contrast), 1, 1))
     linear = linear * (brightness * contrast)[:, None, None]
     return linear.astype(np.float32), ((1.0 - contrast) * brightness).astype(np.float32)
@@ -87,17 +80,25 @@ def write_recoloured(
     count, channels = pixels.shape[:2]
     # Rows first, then their means: the order of adding must not depend on the batch or the number of threads.
     means = pixels.mean(3).mean(2)  # [n, C]
-    luma = torch.tensor(_LUMA if channels == 3 else (1.0,), device=pixels.device)
-    offset = (grey_gain * (means * luma).sum(1))[:, None] * scale + shift  # [n, C]
+    offset = (grey_gain[:, None] * luma_of(means)) * scale + shift  # [n, C]
     torch.baddbmm(
         offset[:, :, None],
         linear * scale[:, None],
         pixels.reshape(count, channels, -1),
         out=out.view(count, channels, -1),
     )
-    for channel in range(channels):
-        black, white = float(shift[channel]), float(255.0 * scale[channel] + shift[channel])
-        out[:, channel].clamp_(black, white)
+    for channel, black, white in zip(
+        out.unbind(1), shift.tolist(), (255.0 * scale + shift).tolist(), strict=True
+    ):
+        channel.clamp_(black, white)
+
+
+def luma_of(colours: Tensor) -> Tensor:
+    """Grey of `[n, C, …]`, C 1 or 3: `[n, 1, …]`."""
+    if colours.shape[1] == 1:
+        return colours
+    red, green, blue = colours.split(1, 1)
+    return (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
 
 
 def _chroma_maps(saturation: Floats, turn: Floats) -> Floats:

@@ -10,11 +10,14 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from eighteen.core.errors import RecipeError
 from eighteen.core.recipe import Recipe, Section
@@ -54,23 +57,39 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _recipe_folder().iterdir() if path.suffix == ".toml"))
 
 
-def fields() -> dict[str, dict[str, Any]]:
+@cache
+def fields() -> Mapping[str, Mapping[str, Any]]:
     """Every field by its dotted name: `default`, `description`, and its JSON schema's limits."""
-    table: dict[str, dict[str, Any]] = {}
+    table = {
+        name: MappingProxyType(
+            {
+                "default": field.default,
+                "description": field.description or "",
+                "schema": _properties(section)[name.rpartition(".")[2]],
+            }
+        )
+        for name, (section, field) in _declared().items()
+    }
+    return MappingProxyType(table)
+
+
+@cache
+def _declared() -> dict[str, tuple[type[Section], FieldInfo]]:
+    """Every field by its dotted name, with the section that declares it; without schemas, which take long."""
+    table: dict[str, tuple[type[Section], FieldInfo]] = {}
     for name, field in Recipe.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            schema = kind.model_json_schema()["properties"]
-            for key, inner in kind.model_fields.items():
-                table[f"{name}.{key}"] = {
-                    "default": inner.default,
-                    "description": inner.description or "",
-                    "schema": schema[key],
-                }
+            table |= {f"{name}.{key}": (kind, inner) for key, inner in kind.model_fields.items()}
         else:
-            schema = Recipe.model_json_schema()["properties"][name]
-            table[name] = {"default": field.default, "description": field.description or "", "schema": schema}
+            table[name] = (Recipe, field)
     return table
+
+
+@cache
+def _properties(section: type[Section]) -> dict[str, Any]:
+    properties: dict[str, Any] = section.model_json_schema()["properties"]
+    return properties
 
 
 def _recipe_folder() -> Path:
@@ -137,8 +156,7 @@ def _validated(values: dict[str, Any], problems: list[str]) -> Recipe:
 
 def _with_nones(values: dict[str, Any]) -> dict[str, Any]:
     """TOML has no null: "none" stands for it where a field may be None."""
-    known = fields()
-    optional = {name for name, field in known.items() if field["default"] is None}
+    optional = {name for name, (_, field) in _declared().items() if field.default is None}
     for section, inner in values.items():
         if isinstance(inner, dict):
             for key, value in inner.items():
@@ -175,7 +193,7 @@ def _explanations(error: ValidationError) -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    known = fields()
+    known = _declared()
     same_key = [key for key in known if key.split(".")[-1] == name.rsplit(".", maxsplit=1)[-1]]
     sections = {key.split(".")[0] for key in known}
     close = difflib.get_close_matches(name, [*known, *sections], n=1, cutoff=0.5)
