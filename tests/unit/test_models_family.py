@@ -55,6 +55,24 @@ def test_relatives_honour_classes_channels_and_dropout_and_name_their_head(name:
     assert 0.25 in rates
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18d", "resnext50_32x4d", "wide_resnet50_2"])
+def test_named_relatives_learn_eight_random_pictures_by_heart(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(name, num_classes=4)
+    pictures, targets = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(12):
+        loss = nn.functional.cross_entropy(model(pictures), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 1.0
+    assert losses[-1] < 0.1
+
+
 @pytest.mark.parametrize("name", ["resnet18d", "resnet34"])
 def test_small_stem_keeps_the_sides_in_timms_resnets(name: str) -> None:
     pictures = torch.zeros(1, 3, 32, 32)

@@ -97,7 +97,7 @@ def luma_of(colours: Tensor) -> Tensor:
     """Grey of `[n, C, …]`, C 1 or 3: `[n, 1, …]`."""
     if colours.shape[1] == 1:
         return colours
-    red, green, blue = colours.split(1, 1)
+    red, green, blue = (colours[:, channel, None] for channel in range(3))
     return (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
 
 
