@@ -158,6 +158,17 @@ def weights(bench: Bench, changes: Mapping[str, Any]) -> bytes:
     return bench.train(changes).weights_path.read_bytes()
 
 
+def weights_of_wrong_labels(bench: Bench, changes: Mapping[str, Any]) -> bytes:
+    """The weights after training on pictures of which one has the wrong label."""
+    known = bench.dataset()
+    wrong = known.table.filter(pl.col("split") == "train", pl.col("target") == "red")["id"].head(1)
+    turned = pl.when(pl.col("id").is_in(wrong.implode())).then(pl.lit("green")).otherwise(pl.col("target"))
+    dataset = known.with_table(known.table.with_columns(target=turned))
+    plan = planning.plan(bench.recipe(**{"model.weights": str(bench.data["FILE"]), **changes}), dataset)
+    run = fitting.start(plan, dataset, [], pl.DataFrame(), bench.next_folder())
+    return fitting.fit(run, dataset).weights_path.read_bytes()
+
+
 def answers(bench: Bench, changes: Mapping[str, Any]) -> Any:
     """The InputSpec's hash, and what a network answers to a picture that is no mirror image of itself."""
     plan = bench.plan(changes)
@@ -421,6 +432,7 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "training.freeze_norms": (weights, PLAIN_SGD, True),
     "training.freeze_until": (weights, PLAIN_SGD, {"layer1": 1}),
     "training.swa_from": (weights, PLAIN_SGD, 0.5),
+    "training.drop_doubtful": (weights_of_wrong_labels, {}, True),
     "training.teacher": (weights, PLAIN_SGD, "RUN"),
     "training.teacher_temperature": (weights, {"training.teacher": "RUN"}, 5.0),
     "training.teacher_weight": (weights, {"training.teacher": "RUN"}, 0.1),

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from eighteen import Run, train
-from eighteen.core.errors import EighteenError, RecipeError
+from eighteen import Run, resume, train
+from eighteen.core.errors import EighteenError, Interrupted, RecipeError
 from eighteen.core.inputs import InputSpec
+from eighteen.training import fitting
 from eighteen.training.teaching import distillation, seen_by, taught
 
 
@@ -102,3 +103,29 @@ def test_teachers_that_know_the_validation_pictures_are_refused(
 def test_a_teacher_that_is_no_run_is_refused(pictures: Path, small: Any, tmp_path: Path) -> None:
     with pytest.raises(EighteenError, match="nowhere"):
         train(pictures, tmp_path / "run", small(**{"training.teacher": "nowhere"}))
+
+
+def test_a_network_is_taught_by_its_like_also_after_a_stop(
+    pictures: Path, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small(**{"training.teacher": "itself"})
+    run = train(pictures, tmp_path / "run", recipe)
+    teacher = Run.open(run.path / "teacher")
+    assert teacher.recipe.seed != run.recipe.seed and not teacher.recipe.training.teacher
+    assert len(teacher.history) == len(run.history) and not teacher.weights_path.exists()
+    assert [stage["name"] for stage in run.info["stages"]].count("train the teacher") == 1
+
+    def stopped(*arguments: Any) -> None:
+        raise Interrupted("stopped", 130)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "fit", stopped)
+        with pytest.raises(Interrupted, match="while the teacher was trained"):
+            train(pictures, tmp_path / "again", recipe)
+    again = resume(tmp_path / "again")
+    assert again.weights_path.read_bytes() == run.weights_path.read_bytes()
+
+
+def test_labels_are_not_doubted_without_features(pictures: Path, small: Any, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="a network without weights has none"):
+        train(pictures, tmp_path / "run", small(**{"training.drop_doubtful": True}))

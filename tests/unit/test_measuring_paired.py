@@ -11,11 +11,11 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from eighteen.core.errors import EighteenError
 from eighteen.core.predictions import Predictions
-from eighteen.measuring.paired import compare
+from eighteen.measuring.paired import compare, difference
 from eighteen.measuring.verdicts import Comparison
 
 Flags = npt.NDArray[np.bool_]
@@ -104,12 +104,21 @@ def test_other_measures_are_those_of_scikit_learn() -> None:
         means.append(
             (
                 np.mean([balanced_accuracy_score(true, named) for true, named, _ in rows]),
+                np.mean([f1_score(true, named, average="macro") for true, named, _ in rows]),
                 np.mean([log_loss(true, each.probabilities) for true, _, each in rows]),
             )
         )
-    for name, first, second in zip(("balanced_accuracy", "nll"), *means, strict=True):
+    for name, first, second in zip(("balanced_accuracy", "macro_f1", "nll"), *means, strict=True):
         assert found[name].value == pytest.approx(second - first, abs=1e-9)
         assert found[name].low < found[name].value < found[name].high  # type: ignore[operator]
+
+
+def test_models_that_agree_are_not_known_to_a_point() -> None:
+    same = predictions_of(np.random.default_rng(4).random(200) < 0.9)
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        found = difference(same, same, name, resamples=200)
+        assert found.value == 0 and found.low is not None and found.high is not None
+        assert found.low < -0.01 and found.high > 0.01
 
 
 def test_seed_luck_widens_the_interval() -> None:

@@ -32,7 +32,10 @@ def pairs_of(first: Flags, second: Flags, unit: Ints | None = None) -> Pairs:
     none, one_class = np.zeros(n, dtype=np.int64), np.ones((n, 1))
     seed = int(first.sum()) * n + int(second.sum())
     scored = Scored(none, none, one_class, units, int(units.max()) + 1, n, ("a",), seed)
-    sides = [Side(tuple(range(len(right))), right, np.where(right, 0.1, 2.0)) for right in (first, second)]
+    sides = [
+        Side(tuple(range(len(right))), right, np.where(right, 0.1, 2.0), np.where(right, 0, 1))
+        for right in (first, second)
+    ]
     return Pairs(scored, sides[0], sides[1], ())
 
 

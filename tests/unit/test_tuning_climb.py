@@ -16,6 +16,7 @@ from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
 from eighteen.evaluating.heldout import Part
 from eighteen.measuring.paired import compare, difference
+from eighteen.reporting.waterfall import MOST_LETTERS
 from eighteen.tuning import climbing
 from eighteen.tuning.climbing import HURTS, KEPT, NO_TIME, Climber, Clock, Scored, planned_trainings, stages
 from eighteen.tuning.confirming import Effort, fitting_effort
@@ -273,3 +274,16 @@ def test_a_confirmation_takes_the_largest_effort_that_fits() -> None:
     assert fitting_effort(wanted, 2, 1.0, 6.0) == Effort(3, 1)
     assert fitting_effort(wanted, 2, 1.0, 0.0) == Effort(2, 1)
     assert fitting_effort(Effort(1, 2), 2, 1.0, 0.0) == Effort(1, 1)
+
+
+def test_a_climb_may_ask_for_macro_f1() -> None:
+    made = Climber(
+        PARTS, FakeTrainer(only_mirror_helps), lambda recipe: recipe, "macro_f1", Clock(1e6), silent
+    )
+    climbed = made.climb(Recipe(), RUNGS)
+    assert [row.name for row in climbed.rungs if row.kept] == ["mirrored"]
+    assert climbed.rungs[0].before == pytest.approx(0.75, abs=0.1)
+
+
+def test_titles_fit_into_the_picture() -> None:
+    assert all(len(rung.title) <= MOST_LETTERS for rung in rungs())

@@ -163,7 +163,7 @@ def climb(
         recipe: the default recipe, which the end is compared with; the user's own settings stay everywhere.
         start: "textbook", or "default" to climb from the default recipe.
         only, without: names of rungs; all are offered where none is named.
-        metric: "accuracy", "balanced_accuracy" or "nll".
+        metric: "accuracy", "balanced_accuracy", "macro_f1" or "nll".
         minutes: for everything together; None sets no limit.
         folds: of the climb and of the confirmation.
         seeds: of the confirmation.

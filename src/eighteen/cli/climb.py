@@ -32,7 +32,7 @@ def command(
         list[str] | None, typer.Option(metavar="RUNG", help="Leave this rung out; repeatable.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(metavar="accuracy|balanced_accuracy|nll", help="What is to get better.")
+        str, typer.Option(metavar="accuracy|balanced_accuracy|macro_f1|nll", help="What is to get better.")
     ] = "accuracy",
     folds: Annotated[int, typer.Option(min=1, help="Of the climb and of the confirmation.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Of the confirmation.")] = 2,

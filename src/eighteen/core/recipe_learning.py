@@ -106,10 +106,16 @@ class TrainingSection(Section):
         description="share of the epochs after which the rate stays, and the mean of the weights at each "
         "epoch's end is kept, norms measured anew (Izmailov et al. 2018); 1: off",
     )
+    drop_doubtful: bool = Field(
+        False,
+        description="leave out training pictures whose labels look wrong to heads on frozen features that "
+        "were not fitted on them (Northcutt et al. 2021); needs weights",
+    )
     teacher: tuple[str, ...] = Field(
         (),
         description="trained runs whose answers about the same augmented pictures are learned too; several "
-        "are an ensemble (Hinton et al. 2015; Beyer et al. 2022)",
+        "are an ensemble (Hinton et al. 2015; Beyer et al. 2022). itself: the same recipe, trained once "
+        "before (Furlanello et al. 2018)",
     )
     teacher_temperature: Annotated[float, Field(gt=0, le=20)] = Field(
         2.0, description="softens the answers of teacher and network: higher shows more of the small shares"

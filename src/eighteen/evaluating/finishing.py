@@ -14,6 +14,8 @@ from eighteen.measuring.calibration import choose_calibration
 from eighteen.measuring.unit_means import units_of
 from eighteen.splitting import folds
 from eighteen.training import fitting
+from eighteen.training.own_teacher import drop_teacher, train_teacher
+from eighteen.training.teaching import ITSELF
 
 CALIBRATION_FOLDS = 5
 
@@ -41,8 +43,12 @@ def finish(
         Interrupted: the user asked to stop; the run resumes.
     """
     if run.info["state"] != "trained":
+        if ITSELF in run.recipe.training.teacher:
+            with run.stage("train the teacher"):
+                train_teacher(run, dataset, progress)
         with run.stage("train"):
             fitting.fit(run, dataset, progress, watch)
+        drop_teacher(run)
     known: dict[str, Predictions] = {}
     validation = dataset.subset("val")
     if not run.is_calibrated:

@@ -17,14 +17,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 from scipy.special import stdtrit
 
 from eighteen.measuring._paired_rows import Pairs, Side
 from eighteen.measuring.resampling import affordable_resamples, resampled_sums, unit_sums
 from eighteen.measuring.scored import Floats
+from eighteen.measuring.tallies import ClassTallies, macro_f1_of
 
-MEASURES = ("accuracy", "balanced_accuracy", "nll")
+MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +111,23 @@ class Spread:
 
 
 def draw(pairs: Pairs, resamples: int) -> dict[str, Draws]:
-    """Computes and resamples accuracy, balanced_accuracy and nll.
+    """Computes and resamples each of `MEASURES`.
 
     Args:
         pairs: at least one picture.
         resamples: R; fewer are made above 100,000 pictures, see `affordable_resamples`.
     """
     scored, sides = pairs.scored, (pairs.first, pairs.second)
-    present, classes = np.unique(scored.targets, return_inverse=True)
-    n_classes, n = len(present), len(scored.targets)
-    indicator = csr_array((np.ones(n), (classes, np.arange(n))), shape=(n_classes, n))
+    # Classes that are neither true nor named anywhere count nowhere.
+    said = np.concatenate([scored.targets[None], *(side.predicted for side in sides)])  # [1 + M + M', N]
+    present, places = np.unique(said, return_inverse=True)
+    classes, *named = places.reshape(said.shape)
+    n_classes, waiting = len(present), iter(named)
+    indicator = _indicator(classes, n_classes)
     blocks = [indicator]
     for side in sides:
         blocks += [csr_array(indicator.multiply(right.astype(np.float64))) for right in side.right]
+        blocks += [_indicator(next(waiting), n_classes) for _ in side.right]
         blocks.append(csr_array(side.nll))
     table = unit_sums(csr_array(vstack(blocks)), scored.unit, scored.n_units)
     drawn = resampled_sums(table, affordable_resamples(scored.n_units, resamples), scored.seed)
@@ -131,6 +137,11 @@ def draw(pairs: Pairs, resamples: int) -> dict[str, Draws]:
         name: Draws(values[0][name][0], values[1][name][0], again[0][name], again[1][name], scored.n_units)
         for name in MEASURES
     }
+
+
+def _indicator(classes: npt.NDArray[np.int64], n_classes: int) -> csr_array:
+    n = len(classes)
+    return csr_array((np.ones(n), (classes, np.arange(n))), shape=(n_classes, n))
 
 
 def spread_of(draws: Draws) -> Spread:
@@ -153,16 +164,25 @@ def _by_side(sums: Floats, sides: tuple[Side, Side], n_classes: int) -> list[dic
     found = []
     for side in sides:
         count = len(side.seeds)
-        stop = start + count * n_classes
-        hits = sums[:, start:stop].reshape(len(sums), count, n_classes)
-        found.append(_measures(support, hits, sums[:, stop : stop + count]))
+        middle = start + count * n_classes
+        stop = middle + count * n_classes
+        hits, predicted = (
+            sums[:, first:last].reshape(len(sums), count, n_classes)
+            for first, last in ((start, middle), (middle, stop))
+        )
+        found.append(_measures(ClassTallies(support, predicted, hits), sums[:, stop : stop + count]))
         start = stop + count
     return found
 
 
-def _measures(support: Floats, hits: Floats, nll: Floats) -> dict[str, Floats]:
-    # Of support [R, 1, K], hits [R, M, K] and summed nll [R, M]
-    n = support.sum(axis=-1)
-    seen = np.maximum(support, 1)
-    recall = (hits / seen).sum(axis=-1) / (support > 0).sum(axis=-1)
-    return {"accuracy": hits.sum(axis=-1) / n, "balanced_accuracy": recall, "nll": nll / n}
+def _measures(tallies: ClassTallies, nll: Floats) -> dict[str, Floats]:
+    # Of support [R, 1, K], hits and predicted [R, M, K] and summed nll [R, M]
+    n, hits = tallies.support.sum(axis=-1), tallies.hits.sum(axis=-1)
+    seen = np.maximum(tallies.support, 1)
+    recall = (tallies.hits / seen).sum(axis=-1) / (tallies.support > 0).sum(axis=-1)
+    return {
+        "accuracy": hits / n,
+        "balanced_accuracy": recall,
+        "macro_f1": macro_f1_of(tallies),
+        "nll": nll / n,
+    }

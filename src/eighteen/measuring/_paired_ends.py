@@ -17,7 +17,8 @@ from eighteen.measuring._paired_rows import Pairs
 from eighteen.measuring.intervals import Interval, bootstrap_interval, effective_count, wider
 from eighteen.measuring.metrics import SMALLEST_PROBABILITY
 
-_MOST = {"accuracy": 1.0, "balanced_accuracy": 1.0, "nll": -math.log(SMALLEST_PROBABILITY)}
+_MOST = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), 1.0)
+_MOST["nll"] = -math.log(SMALLEST_PROBABILITY)
 
 
 def ends_of(pairs: Pairs, name: str, draws: Draws, spread: Spread, confidence: float) -> Interval:
@@ -25,7 +26,7 @@ def ends_of(pairs: Pairs, name: str, draws: Draws, spread: Spread, confidence: f
 
     Args:
         pairs: the pictures.
-        name: "accuracy", "balanced_accuracy" or "nll".
+        name: one of `MEASURES`.
         draws, spread: of that measure.
         confidence: 0 … 1.
     """
@@ -37,6 +38,11 @@ def ends_of(pairs: Pairs, name: str, draws: Draws, spread: Spread, confidence: f
         ends = wider(ends, _closed(pairs, confidence))
     elif name == "balanced_accuracy":
         ends = wider(ends, _closed_by_class(pairs, confidence))
+    elif name == "macro_f1":
+        # A picture that one model gets right moves the mean F1 by about as much as the mean recall.
+        low, high = _closed_by_class(pairs, confidence)
+        moved = draws.value - _recall_gain(pairs)
+        ends = wider(ends, (low + moved, high + moved))
     below, above = _arms(draws.value, ends, spread, confidence)
     return max(-most, draws.value - below), min(most, draws.value + above)
 
@@ -68,6 +74,12 @@ def _closed_by_class(pairs: Pairs, confidence: float) -> Interval:
     )
     low, high = score_ends(only_first, only_second, support[present], confidence)
     return mean_ends((only_second - only_first) / support[present], low, high)
+
+
+def _recall_gain(pairs: Pairs) -> float:
+    classes = pairs.scored.targets
+    support = np.bincount(classes)
+    return float((np.bincount(classes, pairs.gain)[support > 0] / support[support > 0]).mean())
 
 
 def _weight(pairs: Pairs, confidence: float) -> float:

@@ -18,7 +18,7 @@ from eighteen.core.errors import EighteenError
 from eighteen.core.findings import name_some
 from eighteen.core.predictions import Predictions
 from eighteen.measuring.metrics import nll_terms
-from eighteen.measuring.scored import Floats, Scored, score
+from eighteen.measuring.scored import Floats, Ints, Scored, score
 
 SIDES = ("first", "second")
 
@@ -31,11 +31,13 @@ class Side:
         seeds: of its trainings, `[M]`, rising.
         right: whether each picture was given to its class, `[M, N]`.
         nll: -log(probability of the true class), `[M, N]`, in nats.
+        predicted: index of the class that each picture was given to, `[M, N]`.
     """
 
     seeds: tuple[int, ...]
     right: npt.NDArray[np.bool_]
     nll: Floats
+    predicted: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ def _side(seeds: tuple[int, ...], views: list[Scored]) -> Side:
         seeds,
         np.stack([view.targets == view.predicted for view in views]),
         np.stack([nll_terms(view.targets, view.probabilities) for view in views]),
+        np.stack([view.predicted for view in views]),
     )
 
 

@@ -94,7 +94,7 @@ def difference(
 
     Args:
         first, second: as for `compare`.
-        name: "accuracy", "balanced_accuracy" or "nll"; in nll, less is better.
+        name: "accuracy", "balanced_accuracy", "macro_f1" or "nll"; in nll, less is better.
         confidence: 0 … 1; a level near 1 asks for more resamples.
 
     Raises:
@@ -170,6 +170,7 @@ def _method(pairs: Pairs, name: str, resamples: int, spread: Spread, confidence:
     floor = {
         "accuracy": ", never narrower than Tango's score interval and the exact McNemar test",
         "balanced_accuracy": ", never narrower than Tango's score intervals of the classes, combined",
+        "macro_f1": ", never narrower than that of the balanced accuracy, moved",
         "nll": "",
     }[name]
     made = bootstrap_method(pairs.scored, resamples, confidence, f"bias removed from each resample{floor}")

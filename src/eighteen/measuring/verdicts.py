@@ -59,7 +59,8 @@ class Comparison:
         seeds_needed: trainings of each model that this takes; None where those at hand will do.
         image_sd: standard deviation of the difference by the choice of pictures; None for a single group.
         seed_sd: the same by the luck of training; None where no model was trained more than once.
-        measures: differences in `balanced_accuracy` and `nll`, by the same resamples; in nll, less is better.
+        measures: differences in `balanced_accuracy`, `macro_f1` and `nll`, by the same resamples; in nll,
+            less is better.
         left_out: id and reason of every picture that could not be compared.
         method: the statistics in words.
         sentence: the answer in words.

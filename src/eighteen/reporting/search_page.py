@@ -19,7 +19,15 @@ from eighteen.reporting.words import pictures
 MOST_ROWS = 60
 """Trials in the table; all of them are in result.json."""
 
-SIDES = {"start": "The textbook recipe", "default": "The default recipe", "best": "The best found"}
+SIDES = {"start": "The start: the textbook recipe", "default": "The default recipe", "best": "The best found"}
+
+HEADINGS = {
+    "helps": "Better than the default",
+    "hurts": "Keep the default",
+    "no difference that matters": "As good as the default",
+    "cannot tell": "Cannot be told apart from the default",
+}
+"""By what the comparison of the best with the default says."""
 
 
 def write_search_report(study: Study) -> Path:
@@ -35,7 +43,8 @@ def write_search_report(study: Study) -> Path:
         info=study.info,
         result=result,
         about=_about(study, result),
-        sides=[_side(name, result) for name in SIDES if name in result],
+        heading=heading(result["comparison"]),
+        sides=[_side(name, result) for name in _sides(study, result)],
         comparison=result["comparison"],
         limits=_limits(result["comparison"]),
         over_time=trials_figure(result.get("trials", []), result["metric"], result["metric"] != "nll"),
@@ -59,6 +68,21 @@ def _about(study: Study, result: Mapping[str, Any]) -> str:
         f"{what} The answer was confirmed on {pictures(outside)} outside the test split, {how}, "
         f"{seeds} fresh seed{'s' if seeds > 1 else ''}."
     )
+
+
+def heading(comparison: Mapping[str, Any] | None) -> str:
+    """The answer in a few words.
+
+    >>> heading({"verdict": "hurts"}), heading(None)
+    ('Keep the default', 'Keep the default')
+    """
+    return HEADINGS["hurts" if comparison is None else comparison["verdict"]]
+
+
+def _sides(study: Study, result: Mapping[str, Any]) -> list[str]:
+    """A climb that began with the default recipe shows it once."""
+    same = study.asked.get("start") == "default"
+    return [name for name in SIDES if name in result and not (same and name == "start")]
 
 
 def _side(name: str, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,11 @@ from eighteen.reporting.figures import coordinate, round_steps, svg
 
 Row = Mapping[str, Any]
 
-WIDTH, LABEL, TIME, LINE, TOP = 860, 300, 84, 26, 30
+WIDTH, LABEL, TIME, LINE, TOP = 880, 334, 84, 26, 30
 """Pixels: of the figure, of the column of names, of the column of minutes, of a row, and above the rows."""
+
+MOST_LETTERS = 42
+"""Of a title that fits into the column of names."""
 
 
 def waterfall_figure(rungs: Sequence[Row], result: Mapping[str, Any]) -> Markup:

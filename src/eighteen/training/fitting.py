@@ -31,6 +31,7 @@ from eighteen.tasks import Task, make
 from eighteen.training.averaging import EpochMean, WeightAverage
 from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
+from eighteen.training.doubting import without_doubtful
 from eighteen.training.freezing import check_stages
 from eighteen.training.keeping import drop_start, keep_the_better, put_aside
 from eighteen.training.loop import Surroundings, train_epochs
@@ -44,7 +45,7 @@ from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
 from eighteen.training.stopping import listening
 from eighteen.training.swa import keep_mean
-from eighteen.training.teaching import taught, with_teachers
+from eighteen.training.teaching import located, taught, with_teachers
 from eighteen.training.validation import Validation
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -96,12 +97,17 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
     keep_freed_memory()
     recipe = run.recipe
     device, fallback = choose_device(recipe.training.device)
-    training, counts = dataset.subset("train"), dataset.class_counts("train")
+    training, doubts = dataset.subset("train"), ""
+    if recipe.training.drop_doubtful:
+        training, doubts = without_doubtful(training, recipe, progress)
+    counts = training.class_counts("train")
     task = make(dataset.task, dataset.class_names, recipe.loss, counts)
     moving = _moving(native.build(recipe, task.outputs), recipe, device)
     position, warning = load_state(run, moving)
     run.set_state("running")
     run.cut_history(position.epoch)
+    if doubts and not position.total_steps:
+        _tell(run, progress, doubts, "note")
     if recipe.training.head_first is True and position.total_steps == 0:
         # Repeated after an interruption before the first state: it comes out the same.
         _tell(run, progress, start_from_head(moving, training, task, recipe, device, progress), "note")
@@ -113,7 +119,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
     with listening() as stop:
         around = Surroundings(
             task=task,
-            loss=taught(task.loss, recipe, dataset.class_names, run.inputs, device),
+            loss=taught(task.loss, located(recipe, run.path), dataset.class_names, run.inputs, device),
             recipe=recipe,
             batches=batches,
             mode=mode_of(recipe),
@@ -205,6 +211,11 @@ def _augmenter(recipe: Recipe) -> BatchAugmenter:
 
 
 def _check_settings(recipe: Recipe) -> None:
+    if recipe.training.drop_doubtful and recipe.model.weights == "none":
+        raise RecipeError(
+            "training.drop_doubtful asks heads on frozen features, and a network without weights has none; "
+            "name some (--weights FILE), or look at the labels by eighteen audit --labels-from RUN"
+        )
     inputs = recipe.inputs
     if len(inputs.mean) != inputs.channels:
         raise RecipeError(

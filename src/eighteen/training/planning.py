@@ -27,7 +27,7 @@ from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import epoch_sides_px, work_share
 from eighteen.training.resolve import input_spec, resolve
-from eighteen.training.teaching import teachers_work
+from eighteen.training.teaching import ITSELF, teachers_work
 
 FORWARD_SHARE = 0.4
 """What a picture of validation costs, as a share of one in training (forward of forward and backward)."""
@@ -169,8 +169,8 @@ def _with_budget(
     assert start != "auto"
     sides_px = epoch_sides_px(epochs, size, start, recipe.training.side_fraction)
     share = work_share(sides_px) * (sides_px[-1] / size) ** 2
-    # Teachers only answer; a sharpness-aware step does everything twice.
-    share *= 1 + FORWARD_SHARE * teachers_work(recipe, network)
+    # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
+    share *= 1 + FORWARD_SHARE * teachers_work(recipe, network) + (ITSELF in recipe.training.teacher)
     share *= 2 if recipe.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
     fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)

@@ -37,6 +37,9 @@ Answer = Callable[[Tensor], Tensor]
 Loss = Callable[[Answer, Tensor, Tensor], Tensor]
 """Mean loss of a network on pictures `[B, C, H, W]` and their targets."""
 
+ITSELF = "itself"
+"""In place of a run's path: the teacher is trained first, by the same recipe, see `own_teacher`."""
+
 LUMA = (0.299, 0.587, 0.114)
 """Grey of red, green and blue (ITU-R 601), as everywhere."""
 
@@ -48,13 +51,24 @@ def with_teachers(recipe: Recipe, dataset: Dataset) -> Recipe:
         RunError: a teacher is no trained run.
         RecipeError: it knows other classes, or has learned from pictures that are to measure the student.
     """
-    for path in recipe.training.teacher:
+    for path in _runs(recipe):
         run = Run.open(path)
         _check_classes(run, dataset)
         _check_unseen(run, dataset)
-    return recipe.changed(
-        training={"teacher": [str(Path(path).absolute()) for path in recipe.training.teacher]}
-    )
+    whole = [path if path == ITSELF else str(Path(path).absolute()) for path in recipe.training.teacher]
+    return recipe.changed(training={"teacher": whole})
+
+
+def own_teacher_path(run: Path) -> Path:
+    """Where the teacher of a run lies that is taught by its like."""
+    return run / "teacher"
+
+
+def located(recipe: Recipe, run: Path) -> Recipe:
+    """The recipe with the path of its own teacher in place of `ITSELF`."""
+    own = str(own_teacher_path(run))
+    paths = [own if path == ITSELF else path for path in recipe.training.teacher]
+    return recipe.changed(training={"teacher": paths})
 
 
 def taught(
@@ -78,14 +92,15 @@ def taught(
 
 
 def teachers_work(recipe: Recipe, network: nn.Module) -> float:
-    """Multiply-accumulates of all teachers' answers as a share of the network's own."""
+    """Multiply-accumulates of all teachers' answers as a share of the network's own; 1 for its like."""
     inputs = recipe.inputs
     assert inputs.size != "auto" and inputs.channels != "auto"
     own = count_macs(network, inputs.size, inputs.channels)
-    runs = [Run.open(path) for path in recipe.training.teacher]
+    runs = [Run.open(path) for path in _runs(recipe)]
     built = [native.build(run.recipe, len(run.class_names)) for run in runs]
     sizes = [(run.inputs.size, run.inputs.channels) for run in runs]
-    return sum(count_macs(each, *size) for each, size in zip(built, sizes, strict=True)) / own
+    theirs = sum(count_macs(each, *size) for each, size in zip(built, sizes, strict=True))
+    return theirs / own + (ITSELF in recipe.training.teacher)
 
 
 def distillation(logits: Tensor, told: Tensor, temperature: float) -> Tensor:
@@ -115,6 +130,10 @@ def seen_by(images: Tensor, mine: InputSpec, theirs: InputSpec) -> Tensor:
         side = (theirs.size, theirs.size)
         pixels = functional.interpolate(pixels, side, mode="bilinear", antialias=True)
     return (pixels - _column(theirs.mean, images)) / _column(theirs.std, images)
+
+
+def _runs(recipe: Recipe) -> list[str]:
+    return [path for path in recipe.training.teacher if path != ITSELF]
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ CLIMB_SHARE = 0.65
 FEWEST_EPOCHS_SHARE = 1 / 3
 """A budget shortens trainings to no less than this: shorter ones say little about longer ones."""
 
-METRICS = ("accuracy", "balanced_accuracy", "nll")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
 """Differences in these have paired intervals."""
 
 STARTS = ("textbook", "default")

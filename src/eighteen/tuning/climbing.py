@@ -32,6 +32,7 @@ from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.evaluating.heldout import Part, together
+from eighteen.measuring.metrics import macro_f1
 from eighteen.measuring.paired import difference
 from eighteen.tuning.rungs import Rung
 
@@ -130,7 +131,7 @@ class Climber:
         parts: the folds, the same for every recipe.
         try_part: trains and scores.
         resolve: makes a recipe explicit.
-        metric: "accuracy", "balanced_accuracy" or "nll".
+        metric: "accuracy", "balanced_accuracy", "macro_f1" or "nll".
         clock: how long it may take.
         progress: told how far it is.
     """
@@ -325,6 +326,10 @@ def value_of(predictions: Predictions, metric: str) -> float:
         return float(right.mean())
     if metric == "balanced_accuracy":
         return float(np.mean([right[targets[known] == k].mean() for k in np.unique(targets[known])]))
+    if metric == "macro_f1":
+        value = macro_f1(targets[known], predictions.probabilities[known])
+        assert value is not None
+        return value
     chosen = predictions.probabilities[known, targets[known]]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
@@ -340,4 +345,4 @@ def _stepped(rung: Rung, recipe: Recipe, resolved: Recipe) -> Recipe | str:
 def _set_aside(row: Tried) -> str:
     if row.verdict == HURTS:
         return HURTS
-    return f"{UNTOLD} (set aside after {row.folds} of the folds)"
+    return f"{UNTOLD}, set aside after {row.folds} fold{'s' if row.folds > 1 else ''}"
