@@ -8,11 +8,15 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 # One thread a worker: two workers with two OpenMP threads each slow each other far more than twofold.
 # This must be set before anything imports torch or numpy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Keras has one backend in a process; a SavedModel needs this one.
+if find_spec("tensorflow"):
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
 

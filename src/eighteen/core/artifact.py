@@ -158,9 +158,10 @@ class Artifact(Scored):
 
     @property
     def size_bytes(self) -> int:
-        """Of the file that takes pictures, with files of the same name beside it (OpenVINO's weights)."""
+        """Of the file or folder that takes pictures, and of files of its name (OpenVINO's weights)."""
         model = self.model_path
-        return sum(path.stat().st_size for path in model.parent.glob(f"{model.stem}.*"))
+        parts = [*model.parent.glob(f"{model.stem}.*"), *model.rglob("*")]
+        return sum(path.stat().st_size for path in parts if path.is_file())
 
     def _file(self, entry: str) -> str:
         """A file of this folder, never one outside it."""

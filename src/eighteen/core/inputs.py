@@ -113,8 +113,10 @@ class InputSpec(BaseModel):
         if self.fit == "squash" or (height == width and (self.fit == "letterbox" or self.crop_fraction == 1)):
             return resize(pixels, size, size, self.kernel)
         if self.fit == "letterbox":
-            scale = size / max(height, width)
-            inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+            # Multiplied first: a half is then exact, and rounds alike in every program.
+            inner_height, inner_width = (
+                max(1, round(side * size / max(height, width))) for side in (height, width)
+            )
             inner = resize(pixels, inner_height, inner_width, self.kernel)
             canvas = np.empty((self.channels, size, size), dtype=np.float32)
             canvas[:] = self.background_values[:, None, None]
@@ -122,8 +124,8 @@ class InputSpec(BaseModel):
             canvas[:, top : top + inner_height, left : left + inner_width] = inner
             return canvas
         short = max(size, round(size / self.crop_fraction))
-        aspect = min(max(height, width) / min(height, width), MAX_ASPECT)
-        long = max(short, round(short * aspect))
+        kept = min(max(height, width), int(MAX_ASPECT) * min(height, width))
+        long = max(short, round(short * kept / min(height, width)))
         new_height, new_width = (short, long) if height <= width else (long, short)
         resized = resize(pixels, new_height, new_width, self.kernel)
         top, left = (new_height - size) // 2, (new_width - size) // 2

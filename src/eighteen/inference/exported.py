@@ -13,7 +13,7 @@ from eighteen.core.errors import EighteenError, RunError
 
 PACKAGE = "eighteen.formats"
 
-ALONE = {".onnx": "onnx", ".tflite": "litert"}
+ALONE = {".keras": "keras", ".onnx": "onnx", ".tflite": "litert"}
 """Endings of files that say themselves what their classes and inputs are, and the format that opens them."""
 
 

@@ -79,10 +79,11 @@ class Preparing(nn.Module):
             return size, size
         longer, shorter = torch.maximum(height, width), torch.minimum(height, width)
         if inputs.fit == "letterbox":
-            scale = size / longer
-            return (height * scale).round().clamp(min=1), (width * scale).round().clamp(min=1)
+            # Multiplied first: a half is then exact, and rounds alike in every program.
+            return (height * size / longer).round().clamp(min=1), (width * size / longer).round().clamp(min=1)
         short = float(max(inputs.size, round(inputs.size / inputs.crop_fraction)))
-        long = ((longer / shorter).clamp(max=MAX_ASPECT) * short).round().clamp(min=short)
+        kept = torch.minimum(longer, MAX_ASPECT * shorter)
+        long = (kept * short / shorter).round().clamp(min=short)
         least = torch.full((), short, dtype=torch.float64)
         upright = width <= height
         return torch.where(upright, long, least), torch.where(upright, least, long)
