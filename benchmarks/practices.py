@@ -142,7 +142,8 @@ class Place:
         self.size = SIZES[data.name]
         self.size = replace(self.size, epochs=options.epochs or self.size.epochs)
         self.data, self.name, self.weights = data, data.name, options.weights
-        self.out = options.out / data.name
+        # Trainings of another length are kept apart: what is compared must be alike.
+        self.out = options.out / (f"{data.name}-{options.epochs}" if options.epochs else data.name)
 
     @cached_property
     def known(self) -> tuple[Dataset, Dataset]:
