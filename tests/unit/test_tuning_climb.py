@@ -112,7 +112,7 @@ def test_the_only_practice_that_helps_is_found_and_the_rest_is_rejected() -> Non
     mirrored = climbed.rungs[0]
     assert mirrored.difference is not None and mirrored.verdict == KEPT
     assert mirrored.difference.low is not None and mirrored.difference.low > 0
-    assert mirrored.difference.value == pytest.approx(0.15, abs=0.03)
+    assert mirrored.difference.value == pytest.approx(0.15, abs=0.08)
     assert {row.name for row in climbed.rungs} == {rung.name for rung in RUNGS}
     assert all("could not be told apart" in row.verdict for row in climbed.rungs[1:])
 
