@@ -32,7 +32,7 @@ from eighteen.exporting.aware_training import taught
 from eighteen.exporting.fake_quantising import layers_of, measure_ranges, quantising
 from eighteen.exporting.integers import Held, to_integers
 from eighteen.exporting.sensitivity import noise_shares
-from eighteen.formats import onnx as onnx_format
+from eighteen.inference.exported import load_format
 from eighteen.inference.predictor import Predictor
 from eighteen.inference.scoring import Scorer
 from eighteen.models.answering import Answering
@@ -246,16 +246,23 @@ def test_what_falls_short_is_refused_with_all_figures(network: Small, tmp_path: 
         to_integers(played(False), exportable(network), held(network, tmp_path), in_vain, tmp_path, silent)
 
 
-def test_an_onnx_file_keeps_layers_in_float(network: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_file_keeps_layers_in_float(
+    name: str, network: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("nncf", "openvino") if name == "openvino" else ():
+        pytest.importorskip(package)
+    form = load_format(name, "int8")
+    assert form.KEEPS_LAYERS
     tensor, model = INPUTS.normalised(samples()), exportable(spoiled(network))
     with torch.no_grad():
         wanted = network(torch.from_numpy(tensor)).numpy()
-    errors = {}
+    errors: dict[tuple[str, ...], float] = {}
     for kept in ((), ("conv3",)):
         folder = tmp_path / "-".join(("kept", *kept))
         folder.mkdir()
-        files = onnx_format.write(replace(model, kept=kept, scratch=tmp_path), folder, "int8")
-        opened = onnx_format.open_files(folder / files.model, folder / files.bare)
-        assert files.facts["ranges"] in ("MinMax", "Percentile", "Entropy")
+        files = form.write(replace(model, kept=kept, scratch=tmp_path), folder, "int8")
+        opened = form.open_files(folder / files.model, folder / files.bare)
         errors[kept] = float(np.sqrt(np.square(opened.bare(tensor) - wanted).mean()))
     assert errors["conv3",] < 0.1 * wanted.std() < errors[()]
+    assert capsys.readouterr().out == ""  # standard output is for results

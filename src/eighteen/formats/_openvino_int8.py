@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 from eighteen.core.artifact import Exportable
@@ -24,13 +26,13 @@ def quantised(network: Any, model: Exportable, floats: Sequence[str]) -> Any:
         model: gives pictures.
         floats: names of the operations that stay in float.
     """
-    logging.getLogger("nncf").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        # It warns about versions of PyTorch, which has no part in this.
+    # It writes bars and news to standard output, and warns about PyTorch, which has no part in this.
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")
         import nncf
         from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
+        nncf.set_log_level(logging.ERROR)
         tensor = model.inputs.normalised(model.samples())
         parts = [tensor[start : start + _BATCH] for start in range(0, len(tensor), _BATCH)]
         return nncf.quantize(
