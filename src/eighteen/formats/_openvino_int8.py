@@ -35,13 +35,15 @@ def quantised(network: Any, model: Exportable, floats: Sequence[str]) -> Any:
         nncf.set_log_level(logging.ERROR)
         tensor = model.inputs.normalised(model.samples())
         parts = [tensor[start : start + _BATCH] for start in range(0, len(tensor), _BATCH)]
+        # A layer with a bias becomes two operations: its own name is then that of the addition.
+        names = [*floats, *(f"{name}/WithoutBiases" for name in floats)]
         return nncf.quantize(
             network,
             nncf.Dataset(parts),
             subset_size=len(parts),
             preset=nncf.QuantizationPreset.MIXED,
             target_device=nncf.TargetDevice.CPU,
-            ignored_scope=nncf.IgnoredScope(names=list(floats), validate=False),
+            ignored_scope=nncf.IgnoredScope(names=names, validate=False),
             advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
         )
 
