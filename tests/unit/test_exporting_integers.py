@@ -264,5 +264,5 @@ def test_a_file_keeps_layers_in_float(
         files = form.write(replace(model, kept=kept, scratch=tmp_path), folder, "int8")
         opened = form.open_files(folder / files.model, folder / files.bare)
         errors[kept] = float(np.sqrt(np.square(opened.bare(tensor) - wanted).mean()))
-    assert errors["conv3",] < 0.1 * wanted.std() < errors[()]
+    assert 5 * errors["conv3",] < errors[()]
     assert capsys.readouterr().out == ""  # standard output is for results
