@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,7 @@ from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.core.predictions import softmax
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.formats import _ort_web
 from eighteen.inference.exported import formats, load_format
 from eighteen.inference.scoring import Scorer
 from eighteen.models.family import build
@@ -67,6 +69,17 @@ def model() -> Exportable:
     samples = np.random.default_rng(1).uniform(0, 255, (64, 3, 32, 32)).astype(np.float32)
     notes = {"model": "test_resnet"}
     return Exportable(randomised(network).eval(), INPUTS, CALIBRATION, CLASSES, notes, lambda: samples)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stand_in_for_the_browsers_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A browser is not asked here: the runtime beside the page is copied and no more."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in _ort_web.SHA256:
+        (folder / name).write_bytes(b"stand-in")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(_ort_web.VARIABLE, str(folder))
+        yield
 
 
 @dataclass(frozen=True)

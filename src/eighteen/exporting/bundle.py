@@ -1,48 +1,84 @@
-"""What lies beside an exported model so that it can be used without asking anybody: a page, an example that
-runs, its requirements, and a container file."""
+"""What lies beside an exported model so that it can be used without asking anybody: examples that run, their
+requirements, a container file, and a page that says what this is and how well it was checked.
+
+A format has a folder of its name in `templates/`; whatever lies there goes along, subfolders too. Two names
+are special: `use.md` becomes the page's section on use, `interface.md` the one on what goes in and comes out.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import Template
+from typing import Any
 
+from eighteen.core import store
 from eighteen.core.artifact import Artifact
-from eighteen.exporting.parity import Parity
+from eighteen.exporting.proof_table import proof_table
 
 _TEMPLATES = files("eighteen.exporting") / "templates"
 
 _KEPT_AS_TEXT = ".in"
 """Ending of program templates, so that nothing takes them for modules of this package."""
 
+_PARTS = ("use.md", "interface.md")
+"""Of a format's folder: parts of the page, not files of their own."""
 
-def write_bundle(artifact: Artifact, parity: Parity) -> None:
-    """Writes the page, and the files of the format's template folder."""
-    folder = _TEMPLATES / artifact.info["kind"]
-    names = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
-    for name in names:
-        artifact.save_text(name.removesuffix(_KEPT_AS_TEXT), (folder / name).read_text(encoding="utf-8"))
+_WHITE = "255, 255, 255 /* background */"
+"""What an example writes that cannot read `inputs.json`; the model's own colour takes its place."""
+
+
+def write_examples(artifact: Artifact) -> None:
+    """Writes the files of the format's template folder, and the class names, one a line."""
+    background = ", ".join(map(str, artifact.inputs.background))
+    for name, item in _templates(artifact.info["kind"]):
+        if name not in _PARTS:
+            target = name.removesuffix(_KEPT_AS_TEXT)
+            store.make_folder((artifact.path / target).parent)
+            artifact.save_text(target, item.read_text(encoding="utf-8").replace(_WHITE, background))
+    lines = (" ".join(name.split()) or name for name in artifact.class_names)
+    artifact.save_text("classes.txt", "".join(f"{line}\n" for line in lines))
+
+
+def write_page(artifact: Artifact, parity: dict[str, Any]) -> None:
+    """Writes `README.md`.
+
+    Args:
+        artifact: with its examples.
+        parity: what stands in `parity.json`.
+    """
     page = Template((_TEMPLATES / "README.md").read_text(encoding="utf-8"))
-    artifact.save_text("README.md", page.substitute(_facts(artifact, parity, names)))
+    artifact.save_text("README.md", page.substitute(_facts(artifact, parity)))
 
 
-def _facts(artifact: Artifact, parity: Parity, names: list[str]) -> dict[str, str]:
-    info, inputs = artifact.info, artifact.inputs
-    example = (
-        "```bash\npip install -r requirements.txt\npython predict.py photo.jpg\n```"
-        if "predict.py.in" in names
-        else "```bash\neighteen predict . photo.jpg\n```"
-    )
-    return {
+def _templates(kind: str) -> Iterator[tuple[str, Traversable]]:
+    """Files of a format's folder with their relative names; nothing where it has none."""
+    waiting = [("", _TEMPLATES / kind)]
+    while waiting:
+        prefix, folder = waiting.pop()
+        for item in sorted(folder.iterdir(), key=lambda one: one.name) if folder.is_dir() else ():
+            if item.is_dir():
+                waiting.append((f"{prefix}{item.name}/", item))
+            elif not item.name.startswith("."):
+                yield f"{prefix}{item.name}", item
+
+
+def _facts(artifact: Artifact, parity: dict[str, Any]) -> dict[str, str]:
+    info, inputs, notes = artifact.info, artifact.inputs, artifact.info["notes"]
+    outside = str(info.get("outside", "")).rstrip(".")
+    facts = {
         "classes_n": str(len(artifact.class_names)),
-        "made_with": info["notes"]["made_with"],
-        "model": info["notes"]["model"],
+        "made_with": notes["made_with"],
+        "created": str(notes.get("created", ""))[:10],
+        "model": notes["model"],
         "kind": info["kind"],
         "precision": info["precision"],
-        "size_mb": f"{parity.size_bytes / 1e6:.1f}",
-        "sentence": f"Checked against its source: {parity.sentence}",
-        "use": example,
+        "file": artifact.model_path.name,
+        "size_mb": f"{parity['size_bytes'] / 1e6:.1f}",
+        "proof": proof_table(parity),
         "suffix": artifact.model_path.suffix,
+        "bare": artifact.bare_path.name,
         "fit": inputs.fit,
         "size": str(inputs.size),
         "kernel": inputs.kernel,
@@ -51,5 +87,14 @@ def _facts(artifact: Artifact, parity: Parity, names: list[str]) -> dict[str, st
         "mean": str(tuple(round(value, 4) for value in inputs.mean)),
         "std": str(tuple(round(value, 4) for value in inputs.std)),
         "background": f"RGB {inputs.background}",
-        "class_list": json.dumps(artifact.class_names, ensure_ascii=False),
+        "class_list": ", ".join(f"`{name}`" for name in artifact.class_names),
+        "outside": f"\n**Outside of the file:** {outside}.\n" if outside else "",
     }
+    parts = {name.removesuffix(".md"): _part(info["kind"], name) for name in _PARTS}
+    return facts | {name: Template(text).safe_substitute(facts).strip() for name, text in parts.items()}
+
+
+def _part(kind: str, name: str) -> str:
+    """Of the format's own folder, or the one for all."""
+    own = _TEMPLATES / kind / name
+    return (own if own.is_file() else _TEMPLATES / name).read_text(encoding="utf-8")

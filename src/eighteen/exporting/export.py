@@ -27,10 +27,11 @@ from eighteen.core.errors import DatasetError, EighteenError, GateError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run, package_version, require_absent
 from eighteen.exporting.aware_training import train_aware
-from eighteen.exporting.bundle import write_bundle
+from eighteen.exporting.bundle import write_examples, write_page
 from eighteen.exporting.embedded import Embedded, describe_embedded
 from eighteen.exporting.footprint import measure_memory
 from eighteen.exporting.integers import Held, to_integers
+from eighteen.exporting.page_check import check_page
 from eighteen.exporting.parity import PICTURES, Parity, Reference, measure_parity
 from eighteen.formats import native
 from eighteen.inference.exported import load_format
@@ -120,16 +121,21 @@ def export(
                 "notes": dict(model.notes),
             }
         )
+        write_examples(artifact)
         opened = writer.open_files(artifact.model_path, artifact.bare_path)
         memory = measure_memory(artifact)
         parity = measure_parity(reference, opened, precision, artifact.size_bytes, memory, progress)
         artifact.save_parity(parity.to_json())
+        if page := getattr(writer, "PAGE", ""):
+            shown = check_page(staging, page, Predictor.of(opened, reference.max_pixels), run.dataset)
+            parity = replace(parity, page=shown.to_json(), problems=(*parity.problems, *shown.problems))
+            artifact.save_parity(parity.to_json())
         if parity.problems:
             raise GateError(
                 f"the {name} model does not answer like {run.path}: {'; '.join(parity.problems)}. It was "
                 f"removed. {_remedy(precision)}"
             )
-        write_bundle(artifact, parity)
+        write_page(artifact, parity.to_json())
         embedded = _embedded(artifact)
     return Exported(replace(artifact, path=path), parity, embedded)
 

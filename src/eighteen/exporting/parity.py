@@ -79,6 +79,7 @@ class Parity:
         size_bytes: of the model file.
         memory: that a fresh process needs for an answer; None where it was not measured.
         problems: what is beyond the limits; empty where it may be shipped.
+        page: what a browser said, for a format that is a page; see `page_check`.
     """
 
     n: int
@@ -93,6 +94,7 @@ class Parity:
     size_bytes: int
     memory: Memory | None
     problems: tuple[str, ...]
+    page: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         difference = self.accuracy_difference

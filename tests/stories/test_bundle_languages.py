@@ -1,0 +1,118 @@
+"""The examples of an ONNX export in other languages: compiled, and run where their runtime is at hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from eighteen import Predictor, Run, export
+
+JAVA_STAND_IN = Path(__file__).parent / "onnxruntime_java"
+STB = next((place.parent for place in Path("/usr/include").glob("stb*/stb_image.h")), None)
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(trained, "onnx", out=tmp_path_factory.mktemp("shipped") / "onnx").artifact.path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """All EXIF orientations of one picture whose corners differ, a transparent one, a palette, a grey one."""
+    folder = tmp_path_factory.mktemp("awkward")
+    rows, columns = np.mgrid[0:60, 0:90]
+    planes = [rows * 4, columns * 2, (rows // 20 + columns // 30) % 2 * 255]
+    picture = Image.fromarray(np.stack(planes, -1).astype(np.uint8))
+    for number in range(1, 9):
+        turned = Image.Exif()
+        turned[0x0112] = number
+        picture.save(folder / f"turned-{number}.jpg", exif=turned, quality=98, subsampling=0)
+    see_through = picture.copy()
+    see_through.putalpha(Image.fromarray((columns * 255 // 89).astype(np.uint8)))
+    see_through.save(folder / "transparent.png")
+    picture.quantize(16).save(folder / "palette.png")
+    picture.convert("L").save(folder / "grey.png")
+    return sorted(folder.iterdir())
+
+
+def check(said: str, files: list[Path], exported: Path, tolerance: float) -> None:
+    """Rows of file, class and probability, against Python."""
+    rows = [line.split("\t") for line in said.splitlines()]
+    expected = Predictor.open(exported).predict(files)
+    assert [row[0] for row in rows] == [str(path) for path in files]
+    assert [row[1] for row in rows] == [each.label for each in expected]
+    np.testing.assert_allclose(
+        [float(row[2]) for row in rows], [each.score for each in expected], atol=tolerance
+    )
+
+
+def ran(*command: object, cwd: Path | None = None, **environment: str) -> str:
+    done = subprocess.run(
+        [*map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_cpp(exported: Path, files: list[Path], tmp_path: Path) -> None:
+    headers = os.environ.get("EIGHTEEN_ONNXRUNTIME_INCLUDE", "/usr/include/onnxruntime")
+    if not (Path(headers) / "onnxruntime_cxx_api.h").exists():
+        pytest.skip("no onnxruntime_cxx_api.h: set EIGHTEEN_ONNXRUNTIME_INCLUDE to its folder")
+    if STB is None or shutil.which("g++") is None:
+        pytest.skip("no stb_image.h or no g++")
+    library = next((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))
+    (tmp_path / "libonnxruntime.so.1").symlink_to(library)
+    program = tmp_path / "predict"
+    warned = ("-Wall", "-Wextra", "-Werror", "-isystem", headers, "-isystem", STB)
+    ran("g++", "-std=c++17", *warned, exported / "cpp" / "predict.cpp", library, "-o", program)
+    said = ran(program, exported, *files, LD_LIBRARY_PATH=str(tmp_path))
+    check(said, files, exported, tolerance=5e-3)  # its inverse DCT rounds otherwise
+
+
+def test_javascript(exported: Path, files: list[Path]) -> None:
+    packages = os.environ.get("EIGHTEEN_NODE_MODULES", "")
+    if not (Path(packages) / "onnxruntime-node").exists() or shutil.which("node") is None:
+        pytest.skip(
+            "no onnxruntime-node and sharp: set EIGHTEEN_NODE_MODULES to a node_modules folder with both"
+        )
+    (exported / "javascript" / "node_modules").symlink_to(packages)
+    check(ran("node", exported / "javascript" / "predict.mjs", *files), files, exported, tolerance=1e-4)
+
+
+def test_java_compiles(exported: Path, tmp_path: Path) -> None:
+    if shutil.which("javac") is None:
+        pytest.skip("no javac")
+    stand_in = sorted(JAVA_STAND_IN.rglob("*.java"))
+    ran("javac", "-Xlint:all,-try", "-Werror", "-d", tmp_path, *stand_in, exported / "java" / "Predict.java")
+    assert (tmp_path / "Predict.class").exists()
+
+
+@pytest.mark.parametrize("folder", ["browser/page", "onnx/javascript"])
+def test_scripts_are_whole(folder: str, tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("no node")
+    templates = Path(__file__).parents[2] / "src/eighteen/exporting/templates" / folder
+    for script in sorted([*templates.glob("*.js"), *templates.glob("*.mjs")]):
+        module = tmp_path / f"{script.stem}.mjs"
+        module.write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
+        ran("node", "--check", module)
+
+
+def test_openvino_example_answers(trained: Run, files: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    folder = export(trained, "openvino", out=tmp_path / "openvino").artifact.path
+    check(ran(sys.executable, "-I", folder / "predict.py", *files), files, folder, tolerance=1e-3)
+    assert "eighteen" not in (folder / "predict.py").read_text(encoding="utf-8").replace('["eighteen", ', "")
