@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from eighteen.auditing import enough, geometry, outliers, shortcuts, variety
+from eighteen.auditing import backgrounds, enough, geometry, outliers, shortcuts, variety
 from eighteen.auditing._facts import COLUMN, NAMES
 from eighteen.core.dataset import SCHEMA, Dataset
 
@@ -118,6 +118,17 @@ def test_variety_names_black_pictures_and_uniform_classes() -> None:
     alike = {name: 100 + spread * generator.normal(0, 1, 300) for name in variety._LOOK}
     (uniform,) = [each for each in variety.check(looked_at(**alike)) if each.check == "uniform_class"]
     assert "class 1 (0.0" in uniform.message and len(uniform.images) == 100
+
+
+def test_a_class_before_one_background_is_named() -> None:
+    ground = np.random.default_rng(0).integers(0, 6, 300) * 40.0
+    (even,) = backgrounds.check(looked_at(border_red=ground, border_green=200 - ground))
+    assert even.severity == "info" and "class 0" in even.message
+    same = np.where(classes_of() == 1, 80.0, ground)
+    alike = {name: np.full(300, 10.0) for name in backgrounds._BORDER}
+    (named,) = backgrounds.check(looked_at(**alike | {"border_red": same, "border_green": 200 - same}))
+    assert named.severity == "warning" and "class 1 far below" in named.message
+    assert backgrounds.check(looked_at(**alike)) == []
 
 
 def test_a_far_picture_is_an_outlier_and_a_small_kind_is_not() -> None:

@@ -397,3 +397,15 @@ def test_repeating_prefixes_hint_unless_they_are_the_class(plant: Plant) -> None
 
 def test_prefixes_that_are_the_class_hint_nothing(plant: Plant) -> None:
     assert "group_hint" not in checks(read(plant(*[f"{c}/{c}_{n}.jpg" for c in range(6) for n in range(3)])))
+
+
+@pytest.mark.parametrize("first", ["path,action,label,reason,by,time", '"path";"action";"label"'])
+def test_corrections_beside_the_pictures_are_no_metadata(plant: Plant, first: str) -> None:
+    root = plant("cat/1.jpg", "dog/1.jpg")
+    separator = ";" if ";" in first else ","
+    (root / "corrections.csv").write_text(f"{first}\n{separator.join(['cat/1.jpg', 'drop', ''])}\n")
+    dataset = read(root)
+    assert dataset.ids == ["cat/1.jpg", "dog/1.jpg"]
+    assert not {"action", "reason", "by"} & set(dataset.table.columns)
+    assert "corrections.csv" in finding(dataset, "corrections_beside").message
+    assert not {"metadata_joined", "other_files"} & checks(dataset)

@@ -461,3 +461,11 @@ def test_pictures_inside_a_parquet_file_are_told_by_their_size(tmp_path: Path) -
     with pytest.raises(DatasetError, match="<396 bytes>") as refused:
         read(tmp_path / "t.parquet")
     assert "PNG" not in str(refused.value)
+
+
+def test_corrections_in_the_folder_are_not_taken_for_its_table(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"\xff\xd8\xff....")
+    (tmp_path / "labels.csv").write_text("image,label\na.jpg,cat\nb.jpg,dog\n")
+    (tmp_path / "corrections.csv").write_text("path,action,label,reason,by,time\na.jpg,drop,,,,\n")
+    assert read(tmp_path).ids == ["a.jpg", "b.jpg"]

@@ -233,6 +233,7 @@ def write_groups(found: Audit, path: PathLike) -> None:
     Raises:
         RunError: the file cannot be written.
     """
+    store.make_folder(Path(path).parent)
     store.write_text(Path(path), joined_groups(found.dataset).write_csv())
 
 

@@ -162,7 +162,11 @@ def evaluate(
     others = [] if unknown is None else _pictures([unknown])
     table = None if costs is None else read_costs(Path(costs), run.class_names, abstain_cost)
     wanted = Wanted(recall, table)
-    wanted.check(run, (split or "val") if data is None else "data")
+    name = (split or "val") if data is None else "data"
+    wanted.check(run, name)
+    replaced = evaluating.not_asked_again(run, name, recall, costs is not None, bool(others))
+    if replaced:
+        progress("warning", 0, 0, replaced)
     if data is None:
         result = evaluating.evaluate_split(run, split or "val", progress)
         dataset = run.dataset.subset(result.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -129,10 +130,11 @@ def judged(findings: Iterable[Finding], accept: Iterable[str], strict: bool) -> 
     return [_judged(finding, accepted, strict) for finding in findings]
 
 
-def checks() -> list[ModuleType]:
+@cache
+def checks() -> tuple[ModuleType, ...]:
     """The check modules of this folder, by name."""
     modules = (plugins.load(__name__, name, "check") for name in plugins.names(__name__))
-    return [module for module in modules if hasattr(module, "check")]
+    return tuple(module for module in modules if hasattr(module, "check"))
 
 
 def _run(when: str, dataset: Dataset) -> list[Finding]:

@@ -7,7 +7,6 @@ and a count.
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 import polars as pl
 
@@ -131,11 +130,11 @@ def _blank(rows: pl.DataFrame) -> list[Finding]:
 
 
 def _misnamed(rows: pl.DataFrame) -> list[Finding]:
-    wrong = []
-    for image, path, kind in rows.select("id", "path", "format").iter_rows():
-        promised = ENDINGS.get(PurePosixPath(path).suffix.lower())
-        if promised is not None and kind in ENDINGS.values() and promised != kind:
-            wrong.append((image, f"{image} (is {kind})"))
+    ending = pl.col("path").str.extract(r"(\.[^./]*)$").str.to_lowercase()
+    promised = rows.select("id", "format", promised=ending.replace_strict(ENDINGS, default=None))
+    known = promised.filter(pl.col("format").is_in(list(ENDINGS.values())))
+    differing = known.filter(pl.col("promised") != pl.col("format"))
+    wrong = [(image, f"{image} (is {kind})") for image, kind in differing.select("id", "format").iter_rows()]
     if not wrong:
         return []
     named = name_some([text for _, text in wrong])

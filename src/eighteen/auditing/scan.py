@@ -11,6 +11,7 @@ metadata.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import polars as pl
@@ -84,7 +85,8 @@ def without_looks(dataset: Dataset) -> Dataset:
 
 def _look_up(dataset: Dataset, earlier: pl.DataFrame) -> pl.DataFrame:
     """The rows of the data set, in order, with their remembered record or nulls."""
-    places = {path: _size_and_time(dataset, path) for path in dataset.table["path"].unique()}
+    root = str(dataset.root)
+    places = {path: _size_and_time(root, path) for path in dataset.table["path"].unique()}
     paths = dataset.table["path"].to_list()
     rows = dataset.table.select("id", "path", "index").with_columns(
         pl.Series("size_bytes", [places[path][0] for path in paths], pl.Int64),
@@ -93,9 +95,10 @@ def _look_up(dataset: Dataset, earlier: pl.DataFrame) -> pl.DataFrame:
     return rows.join(earlier, on=list(_scan_cache.KEY), how="left", maintain_order="left")
 
 
-def _size_and_time(dataset: Dataset, path: str) -> tuple[int, int]:
+def _size_and_time(root: str, path: str) -> tuple[int, int]:
     try:
-        stat = dataset.file(path).stat()
+        # Making a Path for each picture takes twice as long as asking the system.
+        stat = os.stat(f"{root}/{path}")  # noqa: PTH116
     except (OSError, ValueError):
         # The decoder says what is wrong with it.
         return -1, -1

@@ -1,7 +1,7 @@
 """Shortcuts in the data: does something that should not matter give the class away?
 
 In: a scanned data set with its plain facts. Out: the finding `shortcuts`. For each kind of facts (border,
-size, colour, blur, compression, file date) a small decision tree and a logistic regression, fed with nothing
+size, colour, blur, compression, file date) a small decision tree and a linear discriminant, fed with nothing
 else, name the class of pictures that they were not fitted on; groups and copies stay on one side. The better
 of both is held against always naming the most frequent class. The interval of the difference counts
 groups, and is made wider for the number of kinds and models looked at (Bonferroni).
@@ -14,8 +14,7 @@ Source: Geirhos et al., Shortcut Learning in Deep Neural Networks, Nature Machin
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +30,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LEAST_IMAGES = 100
-MOST_IMAGES = 3_000
-"""Pictures looked at, drawn evenly: more make the interval narrower than matters."""
+MOST_IMAGES = 2_000
+"""Pictures looked at, drawn evenly. An accuracy is then known to 0.03 for all looks together, while what is
+named `STRONG` lies at 0.2: more would cost time and change no answer."""
 
 FOLDS = 5
 CONFIDENCE = 0.95
@@ -45,6 +45,9 @@ _BORDER = ("border_red", "border_green", "border_blue", "border_contrast", "bord
 _COLOUR = ("red", "green", "blue", "saturation", "brightness", "contrast")
 _SAYS_NOTHING = ("border", "size", "blur", "compression", "file date")
 """Kinds that say nothing about a subject."""
+
+_RIDGE = 1e-3
+"""Added to the variances of facts of variance 1, so that facts which say the same can be solved for."""
 
 _DAY_NS = 86_400 * 1_000_000_000
 
@@ -106,8 +109,8 @@ def find_shortcuts(dataset: Dataset) -> list[Shortcut]:
     )
     if len(usable) < LEAST_IMAGES or sum(n >= FOLDS for n in counts.values()) < 2:
         return []
-    step = -(-len(usable) // MOST_IMAGES)
-    drawn = usable.with_table(usable.table.sort("sha256", "id").gather_every(step))
+    rows = np.linspace(0, len(usable) - 1, min(len(usable), MOST_IMAGES)).astype(np.int64)
+    drawn = usable.with_table(usable.table.sort("sha256", "id")[rows])
     kinds = _kinds(drawn)
     targets, units = drawn.class_index(), _units(drawn)
     folds = _folds(targets, units)
@@ -157,32 +160,47 @@ def _looked(
     base: npt.NDArray[np.bool_],
     looks: int,
 ) -> Shortcut:
-    right = max((_right(model, facts, targets, folds) for model in range(MODELS)), key=np.mean)
+    answers = (_answers(fitted, facts, targets, folds) for fitted in (_tree, _discriminant))
+    right = max((answer == targets for answer in answers), key=np.mean)
     gain = _gain(right.astype(np.float64) - base, units, looks)
     room = max(1 - float(base.mean()), 1e-9)
     return Shortcut(kind, float(right.mean()), gain, (gain.value or 0.0) / room)
 
 
-def _right(model: int, facts: Floats, targets: Ints, folds: Ints) -> npt.NDArray[np.bool_]:
-    """Whether each picture was named right by a model that was not fitted on it, `[N]`."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.tree import DecisionTreeClassifier
-
-    right = np.empty(len(targets), np.bool_)
+def _answers(
+    fitted: Callable[[Floats, Ints], Callable[[Floats], Ints]], facts: Floats, targets: Ints, folds: Ints
+) -> Ints:
+    """The class of each picture as a model names it that was not fitted on it, `[N]`."""
+    out = np.empty(len(targets), np.int64)
     for fold in range(FOLDS):
         held = folds == fold
         mean, std = facts[~held].mean(axis=0), facts[~held].std(axis=0) + 1e-9
-        made = (
-            DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=5, random_state=0)
-            if model == 0
-            else LogisticRegression(max_iter=50)
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            made.fit((facts[~held] - mean) / std, targets[~held])
-        right[held] = made.predict((facts[held] - mean) / std) == targets[held]
-    return right
+        model = fitted((facts[~held] - mean) / std, targets[~held])
+        out[held] = model((facts[held] - mean) / std)
+    return out
+
+
+def _tree(facts: Floats, targets: Ints) -> Callable[[Floats], Ints]:
+    from sklearn.tree import DecisionTreeClassifier
+
+    made = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=5, random_state=0)
+    return made.fit(facts, targets).predict  # type: ignore[no-any-return]
+
+
+def _discriminant(facts: Floats, targets: Ints) -> Callable[[Floats], Ints]:
+    """Linear discriminant with one covariance for all classes: one small system to solve, no iterations.
+
+    Source: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.3.
+    """
+    classes, number = np.unique(targets, return_inverse=True)
+    one_hot = np.eye(len(classes))[number]  # [N, K]
+    counts = one_hot.sum(axis=0)
+    means = one_hot.T @ facts / counts[:, None]  # [K, F]
+    within = facts - means[number]
+    covariance = within.T @ within / len(facts) + _RIDGE * np.eye(facts.shape[1])
+    weights = np.linalg.solve(covariance, means.T)  # [F, K]
+    bias = np.log(counts / len(facts)) - 0.5 * (means * weights.T).sum(axis=1)
+    return lambda others: classes[(others @ weights + bias).argmax(axis=1)]
 
 
 def _gain(difference: Floats, units: Ints, looks: int) -> Measure:

@@ -6,7 +6,9 @@ Commands import only what they need inside their functions, so that `--help` ans
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -48,8 +50,17 @@ for _name in plugins.names("eighteen.cli"):
         app.command(_name)(plugins.load("eighteen.cli", _name, "command").command)
 
 
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does, where nothing listens that saves more (training, a server)."""
+    raise SystemExit(_TERMINATED)
+
+
 def run() -> None:
     """Runs the command line and exits; an `EighteenError` becomes one line and its exit code."""
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except EighteenError as error:
@@ -57,10 +68,12 @@ def run() -> None:
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:
         # typer turns Ctrl-C into the bare exit code.
-        if ended.code == 130:
+        if ended.code in (130, _TERMINATED):
             sys.stderr.write("eighteen: stopped; what was saved before is whole\n")
         raise
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is left to tell it.
         sys.stderr.close()
         raise SystemExit(0) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

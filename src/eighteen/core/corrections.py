@@ -144,6 +144,18 @@ class Corrections:
         return Finding("corrections", "info", message, images, "the picture files themselves are untouched")
 
 
+def are_corrections(path: Path) -> bool:
+    """Whether a file begins like corrections: it holds decisions then, and is no table of pictures."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(1024).decode("utf-8-sig", "ignore").split("\n", 1)[0]
+    except OSError:
+        # Whoever reads it as a table will say so.
+        return False
+    cells = first.replace(";", ",").replace("\t", ",").split(",")
+    return set(COLUMNS[:3]) <= {cell.strip().strip('"').lower() for cell in cells}
+
+
 def heading() -> str:
     """The first line of a file."""
     return _lines([COLUMNS])

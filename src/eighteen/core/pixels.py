@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,13 @@ from eighteen.core.idx import is_idx, is_idx_head, open_idx
 __all__ = ["MAX_PIXELS", "Picture", "Source", "decode", "decode_reduced", "sniff", "to_uint8"]
 
 Source = str | os.PathLike[str] | bytes
+
+
+class Digest(Protocol):
+    """What the bytes of a file are given to, such as `hashlib.sha256()`."""
+
+    def update(self, data: bytes, /) -> None: ...
+
 
 MAX_PIXELS = 150_000_000
 """Pictures with more pixels are refused unless `data.max_pixels` says otherwise: a legitimate scan of 100
@@ -71,13 +78,17 @@ class Picture:
     notes: tuple[str, ...]
 
 
-def decode(source: Source, index: int = -1, max_pixels: int = MAX_PIXELS) -> Picture:
+def decode(
+    source: Source, index: int = -1, max_pixels: int = MAX_PIXELS, digest: Digest | None = None
+) -> Picture:
     """Decodes a picture in full.
 
     Args:
         source: a path, or the bytes of a file.
         index: which picture of an IDX file, from 0; -1 where the file is the picture.
         max_pixels: pictures with more pixels are refused before they are unpacked (`data.max_pixels`).
+        digest: is given the bytes of the file, so that hashing it does not read it again; it gets nothing
+            where the file is not read as one picture.
 
     Raises:
         UnreadableImage: the source is missing, no picture, cut, damaged, too large, or holds values that are
@@ -86,7 +97,7 @@ def decode(source: Source, index: int = -1, max_pixels: int = MAX_PIXELS) -> Pic
     >>> decode(b"P5 2 1 255 " + bytes([0, 255])).pixels[:, :, 0].tolist()
     [[0, 255]]
     """
-    return _decode(source, index, max_pixels, 0)
+    return _decode(source, index, max_pixels, 0, digest)
 
 
 def decode_reduced(
@@ -125,7 +136,9 @@ def to_uint8(picture: Picture, background: tuple[int, int, int] = (255, 255, 255
     return depth.over_background(colours, alpha, background)
 
 
-def _decode(source: Source, index: int, max_pixels: int, min_side_px: int) -> Picture:
+def _decode(
+    source: Source, index: int, max_pixels: int, min_side_px: int, digest: Digest | None = None
+) -> Picture:
     name = "<bytes>" if isinstance(source, bytes) else os.fspath(source)
     try:
         if isinstance(source, bytes):
@@ -134,7 +147,10 @@ def _decode(source: Source, index: int, max_pixels: int, min_side_px: int) -> Pi
             if index >= 0 and (is_idx_head(opened.head) or opened.head[:2] == b"\x1f\x8b"):
                 return _from_idx(Path(name), index, max_pixels)
             _refuse_other_kinds(opened.head, name, opened.size_bytes)
-            return _from_bytes(opened.rest(), name, index, max_pixels, min_side_px)
+            data = opened.rest()
+            if digest is not None:
+                digest.update(data)
+            return _from_bytes(data, name, index, max_pixels, min_side_px)
     except NotReadable as refused:
         raise UnreadableImage(name, str(refused)) from refused
 

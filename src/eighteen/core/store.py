@@ -28,7 +28,16 @@ from safetensors.numpy import save as arrays_to_bytes
 from eighteen.core.errors import RunError
 
 _NOT_ABOUT_SPACE = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.ENAMETOOLONG,
+    }
 )
 """Errors of writing that more room on the disk does not mend."""
 

@@ -202,6 +202,30 @@ def _facts(dataset: Dataset, predictions: Predictions) -> pl.DataFrame:
     return light.join(dataset.table.drop(*_NO_FACTS, strict=False), on="id", how="left")
 
 
+def not_asked_again(
+    run: Run, name: str, recall: Mapping[str, float], with_costs: bool, with_unknown: bool
+) -> str:
+    """What an earlier evaluation measured besides and this one does not, as a sentence; "" for nothing.
+
+    Args:
+        run: trained; its measures of `name` are about to be replaced.
+        name: the split, or "data".
+        recall, with_costs, with_unknown: what is asked for now.
+    """
+    earlier, details = run.measures.get(name, {}), run.details.get(name, {})
+    gone = {
+        "--recall": bool(details.get("operating_points")) and not recall,
+        "--costs": "mistake_costs" in details and not with_costs,
+        "--unknown": "auroc_unknown" in earlier and not with_unknown,
+    }
+    flags = ", ".join(flag for flag, is_gone in gone.items() if is_gone)
+    if not flags:
+        return ""
+    return (
+        f"the earlier results of {flags} on {name} are replaced; give the option again to measure them anew"
+    )
+
+
 def with_unknown(
     run: Run, result: Evaluation, known: Dataset, unknown: Sequence[Path], progress: Progress
 ) -> Evaluation:

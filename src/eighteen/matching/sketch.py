@@ -79,16 +79,14 @@ def sketch(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 def _bands(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Means of three rows in each of 48 bands, `[48, W, C]`."""
-    total = pixels[_middles(len(pixels), 0)].astype(np.uint16)
-    for number in range(1, _ROWS_A_BAND):
-        total += pixels[_middles(len(pixels), number)]
-    return np.asarray(total // _ROWS_A_BAND, np.uint8)
+    rows = pixels.take(_middles(len(pixels)), axis=0).reshape(SIDE, _ROWS_A_BAND, *pixels.shape[1:])
+    return np.asarray(rows.sum(axis=1, dtype=np.uint16) // np.uint16(_ROWS_A_BAND), np.uint8)
 
 
 @lru_cache(maxsize=1024)
-def _middles(length: int, number: int) -> npt.NDArray[np.int64]:
-    """In each of 48 bands, the row in the middle of one of its parts."""
-    parts = np.arange(number, SIDE * _ROWS_A_BAND, _ROWS_A_BAND)
+def _middles(length: int) -> npt.NDArray[np.int64]:
+    """In each of 48 bands, the rows in the middle of its parts."""
+    parts = np.arange(SIDE * _ROWS_A_BAND)
     return np.asarray((parts + 0.5) * length / (SIDE * _ROWS_A_BAND), np.int64)
 
 

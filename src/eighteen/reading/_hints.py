@@ -9,6 +9,7 @@ import itertools
 import os
 from pathlib import Path
 
+from eighteen.core.corrections import are_corrections
 from eighteen.reading._names import has_picture_ending, is_clutter, split_of
 from eighteen.reading._opening import TABLE_ENDINGS
 
@@ -76,13 +77,14 @@ def looks_right(folder: Path) -> bool:
 
 
 def tables_in(folder: Path) -> list[str]:
-    """Names of the tables in a folder; metadata tables only where there is no other."""
+    """Names of the tables in a folder; metadata tables only where there is no other, corrections never."""
     names = sorted(
         entry.name
         for entry in _entries(folder)
         if entry.is_file()
         and not entry.name.startswith(".")
         and Path(entry.name).suffix.casefold() in TABLE_ENDINGS
+        and not are_corrections(Path(entry.path))
     )
     return [name for name in names if not is_metadata(name)] or names
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eighteen.core.corrections import are_corrections
 from eighteen.core.errors import DatasetError
 from eighteen.core.findings import Finding, Severity, name_some
 from eighteen.reading._cells import Cells
@@ -41,6 +42,7 @@ class Metadata:
         split: splits by the named column; empty where none is named.
         group: groups by the named column; empty where none is named.
         used: paths of the tables that were joined.
+        decisions: paths of tables that hold corrections, which are not joined.
         notes: what was joined, and what did not fit.
     """
 
@@ -48,6 +50,7 @@ class Metadata:
     split: list[str] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
 
 
@@ -76,7 +79,10 @@ def join_metadata(
     metadata = Metadata()
     tables = [text for text in texts if text.count("/") < 2 and Path(text).suffix.casefold() in TABLE_ENDINGS]
     for table in sorted(tables, key=lambda text: (not is_metadata(text), text.count("/"), text)):
-        _join(metadata, root, table, paths, options)
+        if are_corrections(root / table):
+            _note_decisions(metadata, table)
+        else:
+            _join(metadata, root, table, paths, options)
     if options.image_column is not None and not metadata.used:
         raise DatasetError(
             f"{root}: --image-column {options.image_column}: no table beside the class folders names the "
@@ -123,6 +129,13 @@ def _join(metadata: Metadata, root: Path, table: str, paths: Sequence[str], opti
         if name != heading:
             _add_column(metadata.columns.setdefault(name, [""] * len(paths)), cells.column(name), rows)
     _note_joined(metadata, table, cells, heading, joined=len(rows), pictures=len(paths))
+
+
+def _note_decisions(metadata: Metadata, table: str) -> None:
+    metadata.decisions.append(table)
+    message = f"{table} holds corrections, which count only where they are asked for"
+    advice = f"to apply them: --corrections with the path of {table}"
+    metadata.notes.append(Finding("corrections_beside", "info", message, (), advice))
 
 
 def _add_column(column: list[str], cells: Sequence[str], rows: dict[int, int]) -> None:

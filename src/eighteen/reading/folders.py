@@ -88,7 +88,7 @@ def read(path: Path, options: ReadOptions) -> Dataset:
         *placed.notes,
         *metadata.notes,
         *group_hints(table, list(metadata.columns), options.group_column is not None),
-        *walk_notes(found, metadata.used),
+        *walk_notes(found, [*metadata.used, *metadata.decisions]),
     ]
     return Dataset(
         table=table,
