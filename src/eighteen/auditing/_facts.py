@@ -22,6 +22,7 @@ Source: Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -96,7 +97,7 @@ def blur_of(pixels: npt.NDArray[np.uint8]) -> float:
     laplacian = above[:, 1:-1] + below[:, 1:-1] + here[:, :-2] + here[:, 2:] - 4 * here[:, 1:-1]
     flat = laplacian.astype(np.float32).reshape(-1)
     variance = float(flat @ flat) / flat.size - (float(flat.sum()) / flat.size) ** 2
-    return 1 / (1 + max(variance, 0.0) ** 0.5)
+    return 1 / (1 + math.sqrt(max(variance, 0.0)))
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import UnreadableImage
 from eighteen.core.inputs import InputSpec
-from eighteen.core.pixels import decode
+from eighteen.core.pixels import MAX_PIXELS, decode
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
@@ -104,13 +104,13 @@ def read_pictures(
         max_pixels: pictures above it are unreadable; None takes the decoder's own limit.
     """
     coloured = inputs.model_copy(update={"channels": 3})
-    limit = {} if max_pixels is None else {"max_pixels": max_pixels}
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
 
     def read(item: Item) -> npt.NDArray[np.uint8]:
         source, index = item
         if isinstance(source, np.ndarray):
             return coloured.to_channels_of(source)
-        return coloured.to_channels(decode(source, index, **limit))
+        return coloured.to_channels(decode(source, index, limit))
 
     for start, results in _read_ahead(items, read, batch_size):
         positions, good, bad = _sorted_out(start, results)
