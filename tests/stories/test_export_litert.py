@@ -39,6 +39,7 @@ SIZE_PX = 48
 def run(small: Callable[..., Recipe], pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     home = tmp_path_factory.mktemp("mobile")
     settings = {"training.epochs": 30, "model.name": "resnet18", "model.width": 0.125, "inputs.size": SIZE_PX}
+    settings["inputs.mirror_average"] = False  # as small boards want it
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         return train(pictures, home / "run", small(**settings))
