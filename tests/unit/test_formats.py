@@ -45,6 +45,9 @@ CALIBRATION = Calibration("vector", (1.1, 0.9, 1.2, 0.8), (0.1, -0.2, 0.3, 0.0))
 LARGEST_GAP = {"fp32": 1e-5, "fp16": 5e-3, "bf16": 5e-2, "int8": 0.15}
 """Between logits of about 1, by precision."""
 
+ALONE_GAP = {"bf16": 1e-2}
+"""Between a picture asked alone and among others, where it is not 1e-5: sums are taken in another order."""
+
 
 def randomised(network: nn.Module) -> nn.Module:
     generator = torch.Generator().manual_seed(0)
@@ -65,9 +68,10 @@ def randomised(network: nn.Module) -> nn.Module:
 @pytest.fixture(scope="module")
 def model() -> Exportable:
     torch.manual_seed(0)
-    network = build("test_resnet", num_classes=len(CLASSES), in_channels=3, stem="imagenet")
+    settings = {"name": "test_resnet", "num_classes": len(CLASSES), "in_channels": 3, "stem": "imagenet"}
+    network = build(**settings)
     samples = np.random.default_rng(1).uniform(0, 255, (64, 3, 32, 32)).astype(np.float32)
-    notes = {"model": "test_resnet"}
+    notes = {"model": "test_resnet", "network": json.dumps(settings)}
     return Exportable(randomised(network).eval(), INPUTS, CALIBRATION, CLASSES, notes, lambda: samples)
 
 
@@ -137,7 +141,7 @@ def test_several_pictures_at_once_are_answered_like_each_alone(written: Written)
     pictures = list(np.random.default_rng(2).integers(0, 256, (3, 40, 56, 3), dtype=np.uint8))
     together = written.opened.answer(pictures)
     alone = np.concatenate([written.opened.answer([picture]) for picture in pictures])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together, alone, atol=ALONE_GAP.get(written.precision, 1e-5))
 
 
 def test_the_file_says_what_its_classes_and_inputs_are(written: Written) -> None:

@@ -28,7 +28,7 @@ def export(
     Args:
         run: trained.
         to: the format.
-        precision: of the network: fp32, fp16, int8; a format may offer fewer.
+        precision: of the network: fp32, fp16, bf16, int8; a format may offer fewer.
         out: folder to make; None takes `exports/` in the run.
         pictures: real files of the run, without its test split, that both are asked for.
 

@@ -6,6 +6,7 @@ compared with the run; only one that agrees gets its name. A refused one leaves 
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, replace
 from functools import cache
@@ -195,6 +196,7 @@ def exportable(run: Run) -> Exportable:
         run.class_names,
         {
             "model": run.recipe.model.name,
+            native.NETWORK: json.dumps(native.settings(run.recipe, len(run.class_names))),
             "made_with": f"eighteen {package_version()}",
             "weights_sha256": store.file_sha256(run.weights_path),
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -2,6 +2,9 @@
 
 `model.pt2` takes uint8 RGB pictures of any size, `bare.pt2` the normalised tensor; both answer with
 probabilities and logits. Nothing but PyTorch is needed to run them.
+
+bf16: the network computes in bfloat16, which is faster where the processor has instructions for it (AMX,
+AVX-512 BF16) and slower elsewhere; the preparation and what follows the network stay float32.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +28,7 @@ from eighteen.formats._opening import Run, open_described
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PRECISIONS = ("fp32",)
+PRECISIONS = ("fp32", "bf16")
 NEEDS = ("torch",)
 
 MODEL, BARE = "model.pt2", "bare.pt2"
@@ -39,31 +43,42 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
         folder: exists, and is empty.
         precision: of `PRECISIONS`.
     """
-    import torch
-    from torch import nn
-
-    from eighteen.models.answering import WithProbabilities
-    from eighteen.models.preparing import Preparing
-
-    inputs = model.inputs
-    answering = WithProbabilities(model)
-    tensor = torch.zeros(2, inputs.channels, inputs.size, inputs.size)
-    pictures = torch.zeros(2, 48, 40, 3, dtype=torch.uint8)
-    _save(folder / BARE, answering, tensor, ("N",), model)
-    _save(
-        folder / MODEL, nn.Sequential(Preparing(inputs), answering).eval(), pictures, ("N", "H", "W"), model
-    )
+    for name, (module, example, shapes) in entries(model, precision).items():
+        _save(folder / name, module, example, shapes, model)
     return Files(MODEL, BARE)
 
 
-def _save(path: Path, module: nn.Module, example: Tensor, dims: tuple[str, ...], model: Exportable) -> None:
+Entry = tuple["nn.Module", "Tensor", "tuple[dict[int, Any]]"]
+
+
+def entries(model: Exportable, precision: str) -> dict[str, Entry]:
+    """By file: the module of an entry, an example of what it takes, and which of its sides may change."""
+    import torch
+    from torch import nn
+    from torch.export import Dim
+
+    from eighteen.models.answering import InBfloat16, WithProbabilities
+    from eighteen.models.preparing import Preparing
+
+    inputs = model.inputs
+    network = InBfloat16(model.network) if precision == "bf16" else model.network
+    answering = WithProbabilities(replace(model, network=network))
+    tensor = torch.zeros(2, inputs.channels, inputs.size, inputs.size)
+    pictures = torch.zeros(2, 48, 40, 3, dtype=torch.uint8)
+    sides = {axis: Dim(name) for axis, name in enumerate("NHW")}
+    whole = nn.Sequential(Preparing(inputs), answering).eval()
+    return {BARE: (answering, tensor, ({0: Dim("N")},)), MODEL: (whole, pictures, (sides,))}
+
+
+def _save(
+    path: Path, module: nn.Module, example: Tensor, shapes: tuple[dict[int, Any]], model: Exportable
+) -> None:
     import torch
 
-    shapes = {axis: torch.export.Dim(name) for axis, name in enumerate(dims)}
     content = BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own
-        program = torch.export.export(module, (example,), dynamic_shapes=(shapes,))
+        program = torch.export.export(module, (example,), dynamic_shapes=shapes)
         torch.export.save(program, content, extra_files={_NOTES: json.dumps(model.metadata)})
     store.write_bytes(path, content.getvalue())
 

@@ -13,13 +13,19 @@ from eighteen.core.errors import EighteenError, RunError
 
 PACKAGE = "eighteen.formats"
 
-ALONE = {".keras": "keras", ".onnx": "onnx", ".tflite": "litert"}
+ALONE = {
+    ".onnx": "onnx",
+    ".keras": "keras",
+    ".pte": "executorch",
+    ".safetensors": "native",
+    ".tflite": "litert",
+}
 """Endings of files that say themselves what their classes and inputs are, and the format that opens them."""
 
 
 def formats() -> tuple[str, ...]:
     """Names of the formats that models are exported to."""
-    return tuple(name for name in plugins.names(PACKAGE) if name != "native")
+    return plugins.names(PACKAGE)
 
 
 def load_format(name: str, precision: str = "") -> ModuleType:

@@ -6,6 +6,8 @@ left behind.
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -55,3 +57,23 @@ class WithProbabilities(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         logits: Tensor = self.answering(images)
         return logits.softmax(-1), logits
+
+
+class InBfloat16(nn.Module):
+    """A network that computes in bfloat16, between float32 ends; its norms keep their numbers in float32.
+
+    Args:
+        network: left as it is; a copy is taken.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = deepcopy(network).bfloat16()
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.float()
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images.bfloat16())
+        return logits.float()

@@ -1,0 +1,127 @@
+"""ExecuTorch files: what they say of themselves, pictures beyond their bound, and the example beside them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from eighteen import Predictor
+from eighteen.core.artifact import Exportable, Files
+from eighteen.core.calibration import Calibration
+from eighteen.core.inputs import InputSpec
+from eighteen.exporting.awkward import awkward_pictures
+from eighteen.formats import executorch as executorch_format
+from eighteen.models.resnet18 import ResNet18
+
+pytest.importorskip("executorch", reason="executorch is not installed")
+
+INPUTS = InputSpec(size=32, fit="crop", crop_fraction=0.8, mean=(0.5, 0.4, 0.6), std=(0.2, 0.3, 0.25))
+CLASSES = ("a", "ü", "c")
+TOO_LONG = np.random.default_rng(5).integers(
+    0, 256, (40, executorch_format.MOST_SIDE_PX + 1, 3), dtype=np.uint8
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> Exportable:
+    torch.manual_seed(0)
+    network = ResNet18(len(CLASSES), blocks=(1, 1, 1, 1), stem="small", width=8)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_var is not None
+            for tensor, low, high in (
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.3, 0.3),
+                (module.running_var, 0.5, 2),
+            ):
+                nn.init.uniform_(tensor, low, high)
+    nothing = np.zeros((0, 3, 32, 32), np.float32)
+    calibration = Calibration("temperature", (1.5,) * 3, (0.0,) * 3)
+    return Exportable(network.eval(), INPUTS, calibration, CLASSES, {"model": "resnet18"}, lambda: nothing)
+
+
+@pytest.fixture(scope="module")
+def folder(model: Exportable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("executorch")
+    files_made: Files = executorch_format.write(model, made, "fp32")
+    assert files_made.model == files_made.bare == "model.pte"
+    assert "2048 px" in files_made.outside
+    assert files_made.facts["planned_memory_bytes"]["forward"] < 150e6
+    for item in (files("eighteen.exporting") / "templates" / "executorch").iterdir():
+        (made / item.name.removesuffix(".in")).write_text(item.read_text("utf-8"), "utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def predictor(folder: Path) -> Predictor:
+    return Predictor.open(folder / "model.pte")
+
+
+def test_the_file_alone_is_opened_and_knows_its_classes_and_inputs(predictor: Predictor) -> None:
+    assert predictor.class_names == CLASSES
+    assert predictor.inputs == INPUTS
+
+
+def test_its_metadata_are_methods_that_any_runtime_can_ask(folder: Path, model: Exportable) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from executorch.runtime import Runtime
+    program = Runtime.get().load_program(folder / "model.pte")
+    assert program.method_names == {"forward", "bare", *model.metadata}
+    said = {name: program.load_method(name).execute([])[0] for name in model.metadata}
+    assert said == dict(model.metadata)
+    image = program.metadata("forward").input_tensor_meta(0)
+    assert image.sizes() == (1, 2048, 2048, 3)
+    assert program.metadata("bare").input_tensor_meta(0).sizes() == (32, 3, 32, 32)
+
+
+def test_a_picture_beyond_the_bound_and_many_tensors_get_the_networks_answers(
+    predictor: Predictor, model: Exportable
+) -> None:
+    pictures = [TOO_LONG, *awkward_pictures(32)] * 3
+    tensors = torch.from_numpy(INPUTS.normalised(INPUTS.fitted_batch(pictures)))
+    with torch.no_grad():
+        right = model.calibration.apply(model.network(tensors).numpy())
+    assert len(tensors) > executorch_format.MOST_TENSORS
+    assert predictor.ask is not None
+    np.testing.assert_allclose(predictor.ask(pictures), right, atol=1e-5)
+    np.testing.assert_allclose(predictor.forward(INPUTS.fitted_batch(pictures)), right, atol=1e-5)
+
+
+def test_the_example_answers_the_same_without_this_package(
+    folder: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    paths = []
+    for number, picture in enumerate([TOO_LONG, *awkward_pictures(32)]):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(picture).save(paths[-1])
+    said = subprocess.run(
+        [sys.executable, "-I", str(folder / "predict.py"), *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]},
+    )
+    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    expected = predictor.predict(paths)
+    assert [row[1] for row in rows] == [each.label for each in expected]
+    np.testing.assert_allclose([float(row[2]) for row in rows], [each.score for each in expected], atol=1e-4)
+    assert "eighteen" not in (folder / "predict.py").read_text(encoding="utf-8")
+
+
+def test_the_examples_for_phones_ask_the_methods_that_the_file_has(folder: Path) -> None:
+    for name in ("Classify.kt", "Classify.swift"):
+        code = (folder / name).read_text(encoding="utf-8")
+        assert 'execute("classes"' in code
+        assert "module.forward(" in code
+        assert str(executorch_format.MOST_SIDE_PX) in code
