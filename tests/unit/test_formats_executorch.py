@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -125,3 +126,16 @@ def test_the_examples_for_phones_ask_the_methods_that_the_file_has(folder: Path)
         assert 'execute("classes"' in code
         assert "module.forward(" in code
         assert str(executorch_format.MOST_SIDE_PX) in code
+
+
+def test_layers_that_suffer_stay_in_float(model: Exportable) -> None:
+    samples = np.random.default_rng(1).uniform(0, 255, (8, 3, 32, 32)).astype(np.float32)
+    ready = replace(model, samples=lambda: samples)
+
+    def integers(kept: tuple[str, ...]) -> int:
+        network = executorch_format._quantised(replace(ready, kept=kept))
+        return sum(tensor.dtype == torch.int8 for tensor in network.state_dict().values())
+
+    all_layers = integers(())
+    assert all_layers >= 12
+    assert integers(("layer1.0.conv1", "fc")) == all_layers - 2
