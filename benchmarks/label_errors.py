@@ -32,6 +32,7 @@ from eighteen.measuring.paired import compare
 from eighteen.splitting.folds import folds
 from eighteen.training.frozen import frozen_features, frozen_reader, score_out_of_fold
 from eighteen.training.head import head_of_strength
+from eighteen.training.voting import opinions
 
 RATES = (0.1, 0.2)
 KINDS = ("uniform", "confusion")
@@ -72,7 +73,7 @@ def main() -> None:
         if features is not None:
             heads = score_out_of_fold(flipped, features, k=options.folds)
             strengths[name] = heads.strength
-            return heads.predictions
+            return opinions(flipped, features, heads)
         path = options.out / name
         study = (
             resume_crossval(path) if path.exists() else crossval(flipped, path, recipe, folds=options.folds)

@@ -61,15 +61,16 @@ def findings_of_features(
         WeightsError: the weights cannot be had.
         RecipeError: the recipe has no weights.
     """
-    from eighteen.training.frozen import frozen_features, frozen_reader, score_others, score_out_of_fold
+    from eighteen.training.frozen import frozen_features, frozen_reader, score_out_of_fold
     from eighteen.training.learning_curve import hits_by_size
+    from eighteen.training.voting import opinions, opinions_of_others
 
     known = _outside_test(dataset)
     reader = frozen_reader(known, recipe)
     features = frozen_features(reader, known, progress)
     scored = score_out_of_fold(known, features, recipe.data.split_seed)
     found = [
-        find_label_errors(scored.predictions, _labels(known)),
+        find_label_errors(opinions(known, features, scored), _labels(known)),
         *find_outliers(known, features),
     ]
     if len(known) >= LEAST_IMAGES:
@@ -78,7 +79,7 @@ def findings_of_features(
     test = dataset.subset("test")
     if test_labels and len(test):
         record_opening(dataset, dataset.root, PURPOSE)
-        theirs = score_others(known, features, test, frozen_features(reader, test, progress))
+        theirs = opinions_of_others(known, features, test, frozen_features(reader, test, progress))
         found.append(find_label_errors(theirs, _labels(test)))
     return found
 

@@ -23,7 +23,6 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.run import Run
 from eighteen.explaining._asking import Classes, Pixels
 from eighteen.explaining.gradcam import explain_maps
-from eighteen.explaining.neighbours import find_neighbours
 from eighteen.explaining.occlusion import occlusion
 from eighteen.explaining.overlay import overlay_png
 from eighteen.explaining.sanity import CheckResult, deletion_check, randomisation_check
@@ -31,6 +30,7 @@ from eighteen.explaining.shortcuts import Shortcuts, find_shortcuts
 from eighteen.inference.devices import open_placed
 from eighteen.inference.reading import Item, items_of, read_batches
 from eighteen.inference.scoring import Forward, Scorer
+from eighteen.measuring.neighbours import find_neighbours
 from eighteen.training.features import FeatureReader, features_of
 
 NEIGHBOURS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from eighteen.explaining.neighbours import find_neighbours
+from eighteen.measuring.neighbours import find_neighbours
 from eighteen.screening.seen import Floats
 
 BLOCK = 8192

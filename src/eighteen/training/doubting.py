@@ -1,8 +1,9 @@
 """Training without the pictures whose labels look wrong.
 
-Heads on frozen features say of each training picture what they were not fitted on; where confident learning
-then names a label, the picture is left out. What is hard looks like what is wrong, so this is a setting to be
-tried against doing without. Validation and test keep every picture: measures must not get easier.
+Frozen features say of each training picture what other pictures make likely (`training.voting`); where
+confident learning then names a label, the picture is left out. What is hard looks like what is wrong, so this
+is a setting to be tried against doing without. Validation and test keep every picture: measures must not get
+easier.
 
 Source: Northcutt, Jiang and Chuang, Confident Learning, JAIR 70 (2021).
 """
@@ -17,6 +18,7 @@ from eighteen.core.findings import name_some
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.training.frozen import FOLDS, frozen_features, frozen_reader, score_out_of_fold
+from eighteen.training.voting import opinions
 
 
 def without_doubtful(training: Dataset, recipe: Recipe, progress: Progress) -> tuple[Dataset, str]:
@@ -31,7 +33,7 @@ def without_doubtful(training: Dataset, recipe: Recipe, progress: Progress) -> t
     if units < FOLDS:
         return training, f"{units} independent pictures are too few to doubt any of them"
     features = frozen_features(frozen_reader(training, recipe), training, progress)
-    said = score_out_of_fold(training, features).predictions
+    said = opinions(training, features, score_out_of_fold(training, features))
     finding = find_label_errors(said, dict(training.table.select("id", "target").iter_rows()))
     left = training.with_table(training.table.filter(~pl.col("id").is_in(list(finding.images))))
     emptied = [name for name, count in left.class_counts("train").items() if not count]

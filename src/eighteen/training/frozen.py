@@ -96,7 +96,7 @@ def score_out_of_fold(dataset: Dataset, features: Floats, seed: int = 0, k: int 
     """
     fold = folds(dataset, k, seed)
     logits, strength = out_of_fold([features], dataset.class_index(), fold, len(dataset.class_names))
-    return OutOfFold(_as_predictions(dataset, logits, fold), fold, strength)
+    return OutOfFold(as_predictions(dataset, logits, fold), fold, strength)
 
 
 def score_others(known: Dataset, features: Floats, others: Dataset, their_features: Floats) -> Predictions:
@@ -109,10 +109,17 @@ def score_others(known: Dataset, features: Floats, others: Dataset, their_featur
         their_features: `[M, D]`.
     """
     head: Head = fit_head([features], known.class_index(), folds(known, FOLDS), len(known.class_names))
-    return _as_predictions(others, head.logits(their_features), np.full(len(others), -1, np.int64))
+    return as_predictions(others, head.logits(their_features), np.full(len(others), -1, np.int64))
 
 
-def _as_predictions(dataset: Dataset, logits: Floats, fold: npt.NDArray[np.int64]) -> Predictions:
+def as_predictions(dataset: Dataset, logits: Floats, fold: npt.NDArray[np.int64]) -> Predictions:
+    """Predictions of a data set's pictures, in its order.
+
+    Args:
+        dataset: of N pictures and K classes.
+        logits: `[N, K]`.
+        fold: `[N]`, which fold each picture was held out in, or -1.
+    """
     best = logits.argmax(axis=1) if len(logits) else np.empty(0, np.int64)
     rows = dataset.table.select(
         "id",

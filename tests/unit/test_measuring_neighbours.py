@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from eighteen import audit
 from eighteen.core.errors import EighteenError
-from eighteen.explaining import neighbours as module
-from eighteen.explaining.neighbours import find_neighbours
+from eighteen.measuring import neighbours as module
+from eighteen.measuring.neighbours import find_neighbours
 from eighteen.training.features import FeatureReader, features_of
 
 
