@@ -17,11 +17,12 @@ import pytest
 
 from eighteen import Predictor, Recipe, Run, export, train
 from eighteen.core.artifact import Exportable, Files
+from eighteen.core.inputs import InputSpec
 from eighteen.exporting.arena import arena_bytes, lives
 from eighteen.exporting.export import exportable
 from eighteen.exporting.flatgraph import read_graph
 from eighteen.exporting.narrower import draw_resnet18
-from eighteen.formats import _tflite, litert
+from eighteen.formats import litert
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,18 +85,21 @@ def test_what_stays_outside_is_said(exported: Path) -> None:
 def test_another_fit_outside_of_the_file_is_refused(
     run: Run, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eighteen: Callable[..., Any]
 ) -> None:
-    """The file is right; its companion code is told to fit otherwise."""
-    content = (exported / "model.tflite").read_bytes()
-    bare = (exported / "bare.tflite").read_bytes()
+    """The file is right; the code before it fits otherwise."""
 
-    def told_otherwise(model: Exportable, folder: Path, precision: str) -> Files:
-        other = model.inputs.model_copy(update={"fit": "squash", "kernel": "bicubic"})
-        notes = {**model.metadata, "input_spec": json.dumps(other.to_json())}
-        (folder / "model.tflite").write_bytes(_tflite.described(content, "image", litert.GIVES, notes))
-        (folder / "bare.tflite").write_bytes(bare)
-        return Files("model.tflite", "bare.tflite")
+    class Otherwise:
+        @staticmethod
+        def model_validate_json(text: str) -> InputSpec:
+            told = InputSpec.model_validate_json(text)
+            return told.model_copy(update={"fit": "squash", "kernel": "bicubic"})
 
-    monkeypatch.setattr(litert, "write", told_otherwise)
+    def copied(model: Exportable, folder: Path, precision: str) -> Files:
+        for name in (litert.MODEL, litert.BARE):
+            (folder / name).write_bytes((exported / name).read_bytes())
+        return Files(litert.MODEL, litert.BARE)
+
+    monkeypatch.setattr(litert, "write", copied)
+    monkeypatch.setattr(litert, "InputSpec", Otherwise)
     said = eighteen("export", run.path, "--to", "litert", "--out", tmp_path / "wrong")
     assert said.code == 3
     assert "does not answer like" in said.err

@@ -43,9 +43,10 @@ class _Drawing:
     def conv(self, at: str, channels: int, kernel: int, stride: int) -> str:
         before = self.shapes[at]
         margin = kernel // 2
-        if stride > 1 and margin:
-            at = self.pad("PAD", at, margin)
         side = (before[1] + 2 * margin - kernel) // stride + 1
+        # The runtime's own margin is as wide, and the same on both sides, where it adds up to twice ours.
+        if margin and (side - 1) * stride + kernel - before[1] < 2 * margin:
+            at = self.pad("PAD", at, margin)
         return self.add("CONV_2D", (at,), (1, side, side, channels), (channels, kernel, kernel, before[3]))
 
     def pool(self, at: str) -> str:
