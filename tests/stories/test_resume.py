@@ -236,7 +236,7 @@ def test_resume_takes_no_other_options(flag: tuple[str, ...], trained: Run, eigh
     """They would do nothing, so they are refused."""
     said = eighteen("train", "--resume", trained.path, *flag)
     assert said.code == 2
-    assert "as the run began" in said.err
+    assert "goes on as it began" in said.err
 
 
 # kill -9
