@@ -78,7 +78,7 @@ def audit(folder: Path, rounds: int = 3) -> None:
 
     from eighteen import api
     from eighteen.auditing import audit as audit_dataset
-    from eighteen.auditing import scan
+    from eighteen.auditing.scan import scan
     from eighteen.core.pixels import decode
 
     dataset = api.read(folder)
@@ -92,7 +92,7 @@ def audit(folder: Path, rounds: int = 3) -> None:
     ways = {
         "decoding": lambda: [decode(file) and None for file in files],
         "decoding by Pillow, upright, RGB": by_pillow,
-        "scan alone, nothing remembered": lambda: scan.scan(dataset, workers=1),
+        "scan alone, nothing remembered": lambda: scan(dataset, workers=1),
         "audit, nothing remembered": lambda: audit_dataset(dataset, split_with=api.split, workers=1),
         "audit, all remembered": lambda: audit_dataset(dataset, split_with=api.split, workers=1),
     }
