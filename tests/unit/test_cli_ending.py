@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,7 @@ def test_sigterm_ends_a_command_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(main, "app", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(main, "app", lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(SystemExit) as ended:
         main.run()
     assert ended.value.code == 143

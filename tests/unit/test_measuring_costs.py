@@ -42,12 +42,12 @@ def test_equal_costs_give_the_most_probable_class() -> None:
 
 def test_of_equally_cheap_answers_the_more_probable_is_taken_whatever_the_order() -> None:
     costs = np.array([[0, 1, 9], [1, 0, 9], [6, 3, 0]])
-    row = np.array([[0.6, 0.3, 0.1]])  # the first two cost 0.9 each, but for the last bit
-    np.testing.assert_allclose(expected_cost(row, costs), [[0.9, 0.9, 8.1]])
-    assert expected_cost(row, costs).argmin() == 1
-    for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
-        moved = cheapest_answer(row[:, order], costs[np.ix_(order, order)])
-        assert order[moved[0]] == 0
+    for nudged in (np.nextafter(0.3, 0), 0.3, np.nextafter(0.3, 1)):
+        row = np.array([[0.6, nudged, 0.1]])  # the first two cost 0.9 each, but for the last bits
+        np.testing.assert_allclose(expected_cost(row, costs), [[0.9, 0.9, 8.1]])
+        for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+            moved = cheapest_answer(row[:, order], costs[np.ix_(order, order)])
+            assert order[moved[0]] == 0
     assert cheapest_answer(np.array([[0.5, 0.5]]), 1 - np.eye(2), abstain_cost=0.5).tolist() == [0]
 
 
