@@ -120,7 +120,7 @@ def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroun
 def _compute_gradients(moving: Moving, batch: TrainBatch, around: Surroundings) -> float:
     """Gives the network the gradients of a batch; returns its loss."""
     images = batch.images.to(around.device, memory_format=around.mode.memory_format)
-    with around.mode.autocast(around.device):
+    with around.mode.computing(around.device):
         loss = around.loss(moving.network, images, batch.targets.to(around.device))
     moving.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from eighteen.core.recipe import Recipe
+from eighteen.training.small_maps import SmallMapProducts, have_tiles
 
 CLEARLY_FASTER = 1.15
 
@@ -34,8 +35,14 @@ class Mode:
     def precision(self) -> str:
         return "bf16" if self.bf16 else "fp32"
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[None]:
-        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16)
+    @contextmanager
+    def computing(self, device: torch.device) -> Iterator[None]:
+        """The context in which a network computes its loss."""
+        with ExitStack() as stack:
+            stack.enter_context(torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16))
+            if self.bf16 and self.channels_last and have_tiles(device):
+                stack.enter_context(SmallMapProducts())
+            yield
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -81,7 +88,7 @@ def _step_seconds(network: nn.Module, images: Tensor, targets: Tensor, mode: Mod
         times = []
         for _ in range(repeats + 1):
             start = time.perf_counter()
-            with mode.autocast(images.device):
+            with mode.computing(images.device):
                 logits = trial(batch)
             torch.autograd.backward(nn.functional.cross_entropy(logits.float(), targets))
             trial.zero_grad(set_to_none=True)
