@@ -92,7 +92,7 @@ def augment() -> None:
 
 def step() -> None:
     """ResNet-18 at 224 px, batch 32, a constant batch: plain, and what training makes of it, in turn."""
-    rates: dict[str, list[float]] = {name: [] for name in ("plain", "layout", "bf16", "memory")}
+    rates: dict[str, list[float]] = {name: [] for name in ("plain", "layout", "bf16", "memory", "products")}
     for _ in range(3):
         for name, found in rates.items():
             command = [sys.executable, __file__, "one-step", name]
@@ -102,6 +102,7 @@ def step() -> None:
         "layout": "fp32, channels_last",
         "bf16": "bf16, channels_last",
         "memory": "bf16, channels_last, freed memory kept",
+        "products": "the same, small maps by products where there is AMX",
     }
     print("| ResNet-18 step, 224 px, batch 32 | images/s, median of three | ratio to fp32 |\n|---|---|---|")
     plain = sorted(rates["plain"])[1]
@@ -112,9 +113,11 @@ def step() -> None:
 def one_step(name: str) -> None:
     from eighteen.models.resnet18 import ResNet18
     from eighteen.training.memory import keep_freed_memory
+    from eighteen.training.precision import Mode
 
-    if name == "memory":
+    if name in ("memory", "products"):
         keep_freed_memory()
+    bf16 = Mode(bf16=True, channels_last=True)
     layout = torch.contiguous_format if name == "plain" else torch.channels_last
     network = ResNet18(10).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, fused=True)
@@ -122,7 +125,8 @@ def one_step(name: str) -> None:
     targets = torch.arange(32) % 10
 
     def work() -> int:
-        with torch.autocast("cpu", torch.bfloat16, enabled=name in ("bf16", "memory")):
+        plain = torch.autocast("cpu", torch.bfloat16, enabled=name in ("bf16", "memory"))
+        with bf16.computing(images.device) if name == "products" else plain:
             loss = torch.nn.functional.cross_entropy(network(images).float(), targets)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -198,11 +202,17 @@ def constant_rate() -> float:
     """The mode that training chooses here, on a batch that never changes; the median over its steps."""
     from eighteen.models.resnet18 import ResNet18
     from eighteen.training.memory import keep_freed_memory
+    from eighteen.training.precision import Mode
 
     keep_freed_memory()
     torch.manual_seed(0)
-    step = make_step(ResNet18(10), bf16=True, channels_last=True)
     images, targets = torch.randn(32, 3, 224, 224), torch.arange(32) % 10
+    plain = make_step(ResNet18(10), bf16=True, channels_last=True)
+
+    def step(images: torch.Tensor, targets: torch.Tensor) -> int:
+        with Mode(bf16=True, channels_last=True).computing(images.device):
+            return plain(images, targets)
+
     return median(_rate(lambda: step(images, targets)) for _ in range(30))
 
 
