@@ -25,6 +25,12 @@ SAMPLES = 30_000
 ERASING_EPOCHS = 15
 """Random erasing delays learning; shorter trainings from scratch go without."""
 
+MANY_IMAGES = 20_000
+"""From scratch on this many, the rate is twice as high and the decay fitted to the number of steps."""
+
+DECAY_IN_ALL = 0.42
+"""Rate times decay times steps, see `_weight_decay`."""
+
 PROGRESSIVE_PX = 28
 """Smaller inputs are not made smaller still."""
 
@@ -188,7 +194,7 @@ def _optimizer(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _batch_size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
-    if facts.n >= 20_000:
+    if facts.n >= MANY_IMAGES:
         return 128, f"{facts.n} training pictures"
     size = recipe.inputs.size
     assert size != "auto"
@@ -240,12 +246,19 @@ def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained and name == "adamw":
         return 2e-4, "gentle on pretrained weights"
     rate = rates[name] * math.sqrt(batch / 32)
+    if _is_sgd(recipe) and not facts.pretrained and facts.n >= MANY_IMAGES:
+        return round(2 * rate, 5), f"{name} at batch size {batch}; many pictures carry a high rate"
     return round(rate, 5), f"{name} at batch size {batch}"
 
 
 def _weight_decay(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if recipe.optimizer.name == "adamw":
         return 0.05, "decoupled decay is scaled by the learning rate"
+    if _is_sgd(recipe) and not facts.pretrained and facts.n >= MANY_IMAGES:
+        lr, steps = recipe.optimizer.lr, _steps(recipe, facts)
+        assert lr != "auto"
+        decay = min(2e-3, max(5e-4, DECAY_IN_ALL / (lr * steps)))
+        return round(decay, 6), f"fitted to {steps} steps: so few would hardly shrink weights by 5e-4"
     return 5e-4, "SGD from scratch (He et al. 2016 use 1e-4 with far more steps)"
 
 
@@ -264,12 +277,21 @@ def _epochs(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _ema(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
-    epochs, batch = recipe.training.epochs, recipe.training.batch_size
-    assert epochs != "auto" and batch != "auto"
-    steps = epochs * math.ceil(facts.n / batch)
+    steps = _steps(recipe, facts)
     # The average looks back over about a twentieth of the training: 1 / (1 - decay) steps.
     decay = 1 - 1 / max(2.0, 0.05 * steps)
     return round(min(0.9995, decay), 6), f"averages over about a twentieth of the {steps} steps"
+
+
+def _steps(recipe: Recipe, facts: Facts) -> int:
+    """Of the whole training."""
+    epochs, batch = recipe.training.epochs, recipe.training.batch_size
+    assert epochs != "auto" and batch != "auto"
+    return epochs * math.ceil(facts.n / batch)
+
+
+def _is_sgd(recipe: Recipe) -> bool:
+    return recipe.optimizer.name in ("momentum", "nesterov")
 
 
 def _workers(recipe: Recipe, facts: Facts) -> tuple[Any, str]:

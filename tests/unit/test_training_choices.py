@@ -1,0 +1,35 @@
+"""What "auto" gives for the facts of a data set."""
+
+from __future__ import annotations
+
+from eighteen import Recipe
+from eighteen.training.choices import ORDER
+from eighteen.training.facts import Facts
+
+
+def test_many_small_pictures_learn_at_a_high_rate_that_decay_is_fitted_to() -> None:
+    few, many = _chosen(10_000, 8), _chosen(45_000, 8)
+    assert many.optimizer.lr == 2 * 0.05 * 2  # batch 128
+    assert few.optimizer.lr < many.optimizer.lr / 2
+    assert (few.optimizer.weight_decay, _chosen(45_000, 300).optimizer.weight_decay) == (5e-4, 5e-4)
+    short = _chosen(45_000, 3).optimizer.weight_decay
+    longer = _chosen(45_000, 8).optimizer.weight_decay
+    assert isinstance(short, float) and isinstance(longer, float)
+    assert 5e-4 < longer < short <= 2e-3
+
+
+def test_weights_keep_a_gentle_rate_however_many_pictures_there_are() -> None:
+    chosen = _chosen(45_000, 8, pretrained=True).optimizer
+    assert (chosen.lr, chosen.weight_decay) == (0.1, 5e-4)
+
+
+def _chosen(n: int, epochs: int, pretrained: bool = False) -> Recipe:
+    """SGD on square pictures of 32 px."""
+    facts = Facts(n, 32, 1.0, False, ("cat", "dog"), pretrained)
+    recipe = Recipe().changed(
+        training={"epochs": epochs, "batch_size": 128 if n >= 20_000 else 64}, optimizer={"name": "nesterov"}
+    )
+    choices = {(section, field): choose for section, field, choose in ORDER}
+    for field in ("lr", "weight_decay"):
+        recipe = recipe.changed(optimizer={field: choices["optimizer", field](recipe, facts)[0]})
+    return recipe
