@@ -79,7 +79,7 @@ def test_a_network_learns_the_same_in_bf16(monkeypatch: pytest.MonkeyPatch) -> N
     from eighteen.models.family import build
 
     torch.manual_seed(0)
-    network = build("resnet18", num_classes=3, in_channels=3, stem="small", width=8).train()
+    network = build("resnet18", num_classes=3, in_channels=3, stem="small", width=0.125).train()
     images = torch.randn(4, 3, 32, 32)
     calls = _counted(monkeypatch)
 
