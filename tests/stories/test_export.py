@@ -178,6 +178,29 @@ def test_a_model_far_from_its_run_is_told_what_it_needs(
     assert "goes with a run" in said.err
 
 
+@pytest.mark.slow
+def test_compiled_code_is_opened_where_it_was_compiled_and_nowhere_else(
+    run: Run, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("no g++")
+    made = tmp_path / "compiled"
+    said = eighteen("export", run.path, "--to", "aotinductor", "--out", made, "--json")
+    assert said.code == 0, said.err
+    assert said.json["parity"]["top1_agreement"] == 1
+    assert said.json["parity"]["max_probability_difference"] < 1e-4
+    moved = shutil.copytree(made, tmp_path / "moved")
+    said = eighteen("predict", moved, pictures / "val", "--json")
+    assert said.code == 0, said.err
+    assert "model.pt2" in (moved / "README.md").read_text("utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    said = eighteen("predict", moved, pictures / "val")
+    assert said.code == 1
+    assert "no export on this machine recorded its SHA-256" in said.err
+    assert Artifact.open(moved).info["facts"]["sha256"]["model.pt2"] in said.err
+    assert "Traceback" not in said.err
+
+
 def test_the_report_lists_the_exports(run: Run, exported: Path) -> None:
     page = (run.path / "report.html").read_text("utf-8")
     section = page.partition('<section id="exports">')[2].partition("</section>")[0]
