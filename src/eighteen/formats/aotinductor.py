@@ -39,7 +39,6 @@ NEEDS = ("torch",)
 MODEL, BARE = torch_format.MODEL, torch_format.BARE
 
 _SETTINGS: Mapping[str, Any] = {
-    "freezing": True,  # norms are folded into convolutions, weights laid out as the kernels read them
     "cpp.dynamic_threads": True,  # as many as the program that opens it wants, not as the export had
     "cpp_cache_precompile_headers": False,  # worth their time only where many files are compiled
     "aot_inductor.precompile_headers": False,
@@ -91,7 +90,7 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
     recorded = {}
     with _compilers_words_away(), _own_cache():
         for name, program in _programs(model, precision).items():
-            content = _compiled(program, model.metadata)
+            content = _compiled(program, model.metadata, precision)
             recorded[name] = _compiled_here.remember(content)
             store.write_bytes(folder / name, content)
     machine = _compiled_here.this_machine()
@@ -128,12 +127,18 @@ def _programs(model: Exportable, precision: str) -> dict[str, ExportedProgram]:
         }
 
 
-def _compiled(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
+def _compiled(program: ExportedProgram, metadata: Mapping[str, str], precision: str) -> bytes:
     import torch
     from torch._inductor import aoti_compile_and_package
 
     content = BytesIO()
-    settings = {**_SETTINGS, "aot_inductor.metadata": dict(metadata)}
+    settings = {
+        **_SETTINGS,
+        # Norms are folded into convolutions, and weights laid out as the kernels read them. Not in bf16:
+        # PyTorch 2.14 then fuses an addition for which it has no kernel at some sizes (`add_relu`).
+        "freezing": precision == "fp32",
+        "aot_inductor.metadata": dict(metadata),
+    }
     try:
         # Weights can only be laid out anew where nothing asks for gradients.
         with torch.no_grad():
@@ -162,9 +167,15 @@ def _opened(path: Path) -> tuple[Run, Mapping[str, str]]:
             ) from error
 
     def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        with torch.no_grad():
-            _, logits = package(torch.from_numpy(values))
-            return np.asarray(logits.numpy(), np.float32)
+        try:
+            with torch.no_grad():
+                _, logits = package(torch.from_numpy(values))
+        except RuntimeError as error:
+            raise RunError(
+                f"the code in {path} failed on an input of {values.shape} ({str(error)[:160]}); export to "
+                f"another format, such as --to torch"
+            ) from error
+        return np.asarray(logits.numpy(), np.float32)
 
     return run, package.get_metadata()
 
