@@ -130,6 +130,8 @@ def written(
             pytest.skip(f"{package} is not installed")
     if hasattr(module, "CONVERTER") and not os.environ.get(module.CONVERTER):
         pytest.skip(f"the converter of {name} is not at hand: {module.CONVERTER} is not set")
+    if hasattr(module, "uncompared") and module.uncompared():
+        pytest.skip(module.uncompared())
     if hasattr(module, "compiler"):
         try:
             module.compiler()
@@ -149,7 +151,9 @@ def test_pictures_of_any_size_get_the_networks_answers(written: Written, model: 
     pictures = awkward_pictures(INPUTS.size)
     right = expected(model, pictures)
     assert right.std(axis=0).min() > 1e-3, "a network that answers alike to everything proves nothing"
-    np.testing.assert_allclose(written.opened.answer(pictures), right, atol=LARGEST_GAP[written.precision])
+    rounded = hasattr(written.module, "as_picture")  # takes pictures of 8 bits
+    allowed = max(LARGEST_GAP[written.precision], 0.05 * rounded)
+    np.testing.assert_allclose(written.opened.answer(pictures), right, atol=allowed)
 
 
 def test_the_tensor_entry_gives_the_same(written: Written, model: Exportable) -> None:
