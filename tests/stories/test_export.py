@@ -178,6 +178,53 @@ def test_a_model_far_from_its_run_is_told_what_it_needs(
     assert "goes with a run" in said.err
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs here, and is compared")
+def test_what_cannot_be_compared_here_is_said_everywhere(
+    run: Run, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    pytest.importorskip("coremltools", reason="coremltools is not installed")
+    made = run.path / "exports" / "coreml"
+    said = eighteen("export", run.path, "--to", "coreml")
+    assert said.code == 0, said.err
+    assert "its answers were not compared here: Core ML runs on Apple's machines alone" in " ".join(
+        said.err.split()
+    )
+    assert "same answer" not in said.err
+    assert set(Artifact.open(made).parity) == {"compared", "reason", "checked", "problems", "size_bytes"}
+    assert Artifact.open(made).parity["compared"] is False
+    page = (made / "README.md").read_text("utf-8")
+    assert "**That was not compared.**" in page
+    assert "It was opened in its own runtime" not in page
+    assert "Not compared: Core ML runs on Apple" in (run.path / "report.html").read_text("utf-8")
+    said = eighteen("predict", made, pictures / "val")
+    assert said.code == 1
+    assert "ask it on macOS, or export a format that runs here" in said.err
+    shutil.rmtree(made)
+
+
+@pytest.mark.slow
+def test_compiled_code_is_opened_where_it_was_compiled_and_nowhere_else(
+    run: Run, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("no g++")
+    made = tmp_path / "compiled"
+    said = eighteen("export", run.path, "--to", "aotinductor", "--out", made, "--json")
+    assert said.code == 0, said.err
+    assert said.json["parity"]["top1_agreement"] == 1
+    assert said.json["parity"]["max_probability_difference"] < 1e-4
+    moved = shutil.copytree(made, tmp_path / "moved")
+    said = eighteen("predict", moved, pictures / "val", "--json")
+    assert said.code == 0, said.err
+    assert "model.pt2" in (moved / "README.md").read_text("utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    said = eighteen("predict", moved, pictures / "val")
+    assert said.code == 1
+    assert "no export on this machine recorded its SHA-256" in said.err
+    assert Artifact.open(moved).info["facts"]["sha256"]["model.pt2"] in said.err
+    assert "Traceback" not in said.err
+
+
 def test_the_report_lists_the_exports(run: Run, exported: Path) -> None:
     page = (run.path / "report.html").read_text("utf-8")
     section = page.partition('<section id="exports">')[2].partition("</section>")[0]

@@ -80,7 +80,7 @@ def test_examples_know_the_models_background_and_classes(tmp_path: Path) -> None
     assert not (tmp_path / "use.md").exists()
 
 
-@pytest.mark.parametrize("kind", ["onnx", "openvino", "browser", "torch"])
+@pytest.mark.parametrize("kind", ["onnx", "openvino", "browser", "torch", "aotinductor", "coreml"])
 def test_every_file_that_a_page_names_is_there(kind: str, tmp_path: Path) -> None:
     made = artifact(tmp_path, kind)
     write_examples(made)

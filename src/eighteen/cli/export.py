@@ -46,9 +46,18 @@ def _print(made: Exported) -> None:
     from rich.table import Table
 
     from eighteen.cli import _display as show
+    from eighteen.exporting.uncompared import NotCompared
     from eighteen.reporting.exports import done_for
 
     parity, info, out = made.parity, made.artifact.info, show.console()
+    if isinstance(parity, NotCompared):
+        out.print(f"{info['kind']} {info['precision']}: {parity.sentence}.", style="yellow", markup=False)
+        for holds in parity.checked:
+            out.print(f"read in the files: {holds}", markup=False)
+        out.print(f"Outside the file: {info['outside']}.", style="yellow", markup=False)
+        out.print(f"\nmodel   {made.artifact.model_path}", markup=False)
+        out.print(f"read    {made.artifact.path / 'README.md'}", markup=False)
+        return
     title = f"{info['kind']} {info['precision']}, against the run it was made from"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column("measure")

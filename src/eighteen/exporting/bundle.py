@@ -19,6 +19,16 @@ from eighteen.exporting.proof_table import proof_table
 
 _TEMPLATES = files("eighteen.exporting") / "templates"
 
+_ASKED = (
+    "It was opened in its own runtime, and asked for the same pictures as the trained model. Had it "
+    "disagreed, this folder would\nnot be here. `parity.json` holds all figures."
+)
+_NOT_ASKED = (
+    "**That was not compared.** Its runtime does not run on the machine that wrote it. Compare its answers "
+    "with those of the\ntrained model on your own pictures before you rely on it. What reading the files "
+    "proves is below."
+)
+
 _KEPT_AS_TEXT = ".in"
 """Ending of program templates, so that nothing takes them for modules of this package."""
 
@@ -77,6 +87,7 @@ def _facts(artifact: Artifact, parity: dict[str, Any]) -> dict[str, str]:
         "file": artifact.model_path.name,
         "size_mb": f"{parity['size_bytes'] / 1e6:.1f}",
         "proof": proof_table(parity),
+        "asked": _ASKED if parity.get("compared", True) else _NOT_ASKED,
         "suffix": artifact.model_path.suffix,
         "bare": artifact.bare_path.name,
         "fit": inputs.fit,

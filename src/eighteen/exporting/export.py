@@ -34,6 +34,7 @@ from eighteen.exporting.footprint import measure_memory
 from eighteen.exporting.integers import Held, to_integers
 from eighteen.exporting.page_check import check_page
 from eighteen.exporting.parity import PICTURES, Parity, Reference, measure_parity
+from eighteen.exporting.uncompared import NotCompared
 from eighteen.formats import native
 from eighteen.inference.exported import load_format
 from eighteen.inference.predictor import Predictor
@@ -46,21 +47,24 @@ SAMPLES = 256
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported model and its proof; `embedded` for 8-bit LiteRT files: which boards hold it."""
+    """An exported model and its proof, or why there is none; `embedded` for 8-bit LiteRT files: which boards
+    hold it."""
 
     artifact: Artifact
-    parity: Parity
+    parity: Parity | NotCompared
     embedded: Embedded | None = None
 
     def to_json(self) -> dict[str, Any]:
-        memory = self.parity.memory
+        proof = self.parity
+        times = {} if isinstance(proof, NotCompared) else proof.latency_ms
+        memory = None if isinstance(proof, NotCompared) else proof.memory
         return {
             "path": self.artifact.path.as_posix(),
             "format": self.artifact.info["kind"],
             "precision": self.artifact.info["precision"],
-            "parity": self.parity.to_json(),
-            "size_mb": round(self.parity.size_bytes / 1e6, 3),
-            "latency_ms": {size: times["p50"] for size, times in self.parity.latency_ms.items()},
+            "parity": proof.to_json(),
+            "size_mb": round(proof.size_bytes / 1e6, 3),
+            "latency_ms": {size: each["p50"] for size, each in times.items()},
             "peak_memory_mb": None if memory is None else round(memory.peak_bytes / 1e6, 1),
             "embedded": None if self.embedded is None else self.embedded.to_json(),
         }
@@ -88,7 +92,8 @@ def export(
 
     Raises:
         EighteenError: there is no such format or precision, or its packages are missing.
-        GateError: the exported model disagrees; nothing is left behind.
+        GateError: the exported model disagrees, or its files do not hold what they should; nothing is left
+            behind.
     """
     writer = load_format(kind, precision)
     if precision not in writer.PRECISIONS:
@@ -101,7 +106,9 @@ def export(
     if hasattr(writer, "make_ready"):
         writer.make_ready(progress)
     model = exportable(run)
-    reference = reference or Reference.of(source_of(run, model), run.dataset, pictures, progress)
+    uncompared = writer.uncompared() if hasattr(writer, "uncompared") else ""
+    if reference is None and not uncompared:
+        reference = Reference.of(source_of(run, model), run.dataset, pictures, progress)
     with TemporaryDirectory(prefix="eighteen-export-") as scratch, store.new_folder(path) as staging:
         artifact = Artifact(staging)
         progress("export", 0, 1, f"writing {name}")
@@ -123,22 +130,44 @@ def export(
             }
         )
         write_examples(artifact)
-        opened = writer.open_files(artifact.model_path, artifact.bare_path)
-        memory = measure_memory(artifact)
-        parity = measure_parity(reference, opened, precision, artifact.size_bytes, memory, progress)
+        parity: Parity | NotCompared
+        if uncompared or reference is None:
+            checked, wrong = writer.check_files(model, staging, precision)
+            parity = NotCompared(uncompared, tuple(checked), tuple(wrong), artifact.size_bytes)
+        else:
+            parity = _compared(run, writer, artifact, reference, progress)
         artifact.save_parity(parity.to_json())
-        if page := getattr(writer, "PAGE", ""):
-            shown = check_page(staging, page, Predictor.of(opened, reference.max_pixels), run.dataset)
-            parity = replace(parity, page=shown.to_json(), problems=(*parity.problems, *shown.problems))
-            artifact.save_parity(parity.to_json())
         if parity.problems:
             raise GateError(
-                f"the {name} model does not answer like {run.path}: {'; '.join(parity.problems)}. It was "
+                f"the {name} model {_fault(parity)} {run.path}: {'; '.join(parity.problems)}. It was "
                 f"removed. {_remedy(precision)}"
             )
         write_page(artifact, parity.to_json())
         embedded = _embedded(artifact)
     return Exported(replace(artifact, path=path), parity, embedded)
+
+
+def _compared(
+    run: Run, writer: ModuleType, artifact: Artifact, reference: Reference, progress: Progress
+) -> Parity:
+    """The exported model, asked in its own runtime for what the run was asked."""
+    precision = artifact.info["precision"]
+    opened = writer.open_files(artifact.model_path, artifact.bare_path)
+    memory = measure_memory(artifact)
+    parity = measure_parity(reference, opened, precision, artifact.size_bytes, memory, progress)
+    page = getattr(writer, "PAGE", "")
+    if not page:
+        return parity
+    # The page shows the proof so far while it is asked.
+    artifact.save_parity(parity.to_json())
+    shown = check_page(artifact.path, page, Predictor.of(opened, reference.max_pixels), run.dataset)
+    return replace(parity, page=shown.to_json(), problems=(*parity.problems, *shown.problems))
+
+
+def _fault(parity: Parity | NotCompared) -> str:
+    return (
+        "does not hold what was exported from" if isinstance(parity, NotCompared) else "does not answer like"
+    )
 
 
 def _embedded(artifact: Artifact) -> Embedded | None:
@@ -163,12 +192,12 @@ def _settled(
     writer: ModuleType,
     model: Exportable,
     precision: str,
-    reference: Reference,
+    reference: Reference | None,
     scratch: Path,
     progress: Progress,
 ) -> tuple[Exportable, dict[str, Any]]:
     """The model as it is to be written, and what was done for its precision."""
-    if precision != "int8":
+    if precision != "int8" or reference is None:
         return model, {}
     known, held = reference.said, None
     validation = reference.chosen.subset("val")

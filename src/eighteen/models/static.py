@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from eighteen.core.artifact import Exportable
+from eighteen.core.inputs import InputSpec
 from eighteen.models.answering import Answering
 
 
@@ -49,3 +50,19 @@ class OnePicture(nn.Module):
         if self.mirror_average:
             logits = logits.mean(0, keepdim=True)
         return logits.softmax(-1), logits
+
+
+class Normalising(nn.Module):
+    """`[N, C, size, size]`, 0..255, to the normalised tensor."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, inputs: InputSpec) -> None:
+        super().__init__()
+        scale, shift = inputs.scale_and_shift()
+        self.register_buffer("scale", torch.from_numpy(scale)[:, None, None])
+        self.register_buffer("shift", torch.from_numpy(shift)[:, None, None])
+
+    def forward(self, fitted: Tensor) -> Tensor:
+        return fitted * self.scale + self.shift

@@ -26,6 +26,7 @@ class ExportRow:
         time_ms: by batch size, median and 95th percentile of a call.
         memory_mb: most that a fresh process needs for the answer to one picture; None if not measured.
         note: what was done for the precision; "" where nothing was.
+        uncompared: why it was not asked where it was exported, and figures are nothing; "" where it was.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ExportRow:
     time_ms: tuple[tuple[str, float, float], ...]
     memory_mb: float | None
     note: str
+    uncompared: str = ""
 
 
 def export_rows(run: Run) -> tuple[ExportRow, ...]:
@@ -52,6 +54,10 @@ def export_rows(run: Run) -> tuple[ExportRow, ...]:
 
 def _row(artifact: Artifact) -> ExportRow:
     info, parity = artifact.info, artifact.parity
+    if not parity.get("compared", True):
+        size_mb, reason = parity["size_bytes"] / 1e6, parity["reason"]
+        name, precision = artifact.path.name, info["precision"]
+        return ExportRow(name, precision, size_mb, 0, 0.0, 0.0, None, (), None, "", reason)
     memory, accuracy = parity.get("memory"), parity["accuracy_difference"]
     return ExportRow(
         artifact.path.name,
