@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,49 @@ def test_what_others_write_into_the_file_is_seen(client: TestClient, tmp_path: P
     # Undoing passes over decisions about pictures that are not here, and leaves them.
     assert client.post("/api/undo", json={}).json()["picture"] == int(three)
     assert "elsewhere.png,drop" in path.read_text("utf-8")
+
+
+def test_two_reviews_of_one_file_lose_nothing(tmp_path: Path) -> None:
+    """One undoes, which writes the file anew, while the other goes on deciding."""
+    path = tmp_path / "corrections.csv"
+    first, second = Journal(path, "ann"), Journal(path, "bob")
+    first.decide("start", "keep", "", "")
+
+    def back_and_forth() -> None:
+        for number in range(60):
+            first.decide(f"a{number}", "drop", "", "")
+            first.undo({f"a{number}"})
+
+    undoing = threading.Thread(target=back_and_forth)
+    undoing.start()
+    for number in range(60):
+        second.decide(f"b{number}", "drop", "", "")
+    undoing.join()
+    assert sorted(first.decisions) == sorted(["start", *(f"b{number}" for number in range(60))])
+    assert list(second.decisions) == list(Corrections.read(path).decisions) == list(first.decisions)
+
+
+def test_what_a_program_that_does_not_wait_writes_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, append = tmp_path / "corrections.csv", store.append_text
+    journal = Journal(path, "ann")
+
+    def interrupted(place: Path, text: str) -> None:
+        append(place, text)
+        append(place, "other.png,keep,,,bob,\n")
+
+    monkeypatch.setattr(store, "append_text", interrupted)
+    journal.decide("a.png", "drop", "", "")
+    journal.undo({"a.png"})
+    assert list(Corrections.read(path).decisions) == ["other.png"]
+
+
+def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "deep" / "c.csv", "ann")
+    assert journal.undo({"a.png"}) is None and not (tmp_path / "new").exists()
+    journal.decide("a.png", "drop", "", "")
+    assert list(Corrections.read(journal.path).decisions) == ["a.png"]
 
 
 def test_a_line_that_a_crash_cut_does_not_swallow_the_next(client: TestClient, tmp_path: Path) -> None:

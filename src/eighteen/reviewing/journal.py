@@ -1,7 +1,8 @@
 """The decisions of a review, in `corrections.csv` the moment they are made.
 
 Each is a line that is on the disk before the page is answered, so that a crash loses nothing; undoing takes
-the last line away. Another program may write the same file meanwhile: it is read anew when it has changed.
+the last line away. Another program may write the same file meanwhile: it is read anew when it has changed,
+and another review waits while this one writes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from eighteen.core import store
 from eighteen.core.corrections import Correction, Corrections, heading
 from eighteen.core.errors import DatasetError
+from eighteen.core.locking import one_at_a_time
 
 
 class Journal:
@@ -51,16 +53,23 @@ class Journal:
         """
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         row = Correction(image, action, label, reason, self.by, now)
-        with self._lock:
+        store.make_folder(self.path.parent)
+        with self._lock, one_at_a_time(self.path.parent):
             self._read()
-            store.append_text(self.path, self._before() + row.to_csv())
+            text = self._before() + row.to_csv()
+            size = (0 if self._seen is None else self._seen[0]) + len(text.encode())
+            store.append_text(self.path, text)
             self._rows = (*self._rows, row)
-            self._seen = self._state()
+            state = self._state()
+            # A program that does not wait may have written since: then all is read anew.
+            self._seen = state if state is not None and state[0] == size else None
         return row
 
     def undo(self, images: Collection[str]) -> Correction | None:
         """Takes the last decision about one of these pictures back and returns it; None if there is none."""
-        with self._lock:
+        if self._state() is None:
+            return None
+        with self._lock, one_at_a_time(self.path.parent):
             self._read()
             last = next((n for n in reversed(range(len(self._rows))) if self._rows[n].path in images), None)
             if last is None:
