@@ -87,6 +87,30 @@ def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
     assert [row.path for row in Corrections.read(tmp_path / "c.csv").rows] == ["a.png"]
 
 
+@pytest.mark.parametrize("cut", ["train/cat/1.png,drop", 'train/cat/1.png,relabel,dog,"was'])
+def test_that_a_line_was_left_out_is_said(cut: str, photos: Path, table: Callable[[str], Path]) -> None:
+    done = Corrections.read(table("train/cat/0.png,drop,,,,\n" + cut)).applied_to(read(photos))
+    assert done.notes[-1].message == (
+        "corrections.csv: 0 labels changed, 1 pictures dropped, 0 kept, 0 undecided; line 3, the last one, "
+        "ends too early and was left out: complete it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (HEADING + 'a.png,drop,"not clothes,,\nb.png,drop,,,,\n', 2),
+        (HEADING + 'a.png,drop,,,,\nb.png,drop,"not clothes,,\n', 3),
+        (HEADING + 'a.png,drop,"not clothes,,\nb.png,drop,,,,', 2),
+        ('path,action,"label\na.png,drop,\n', 1),
+    ],
+)
+def test_a_quote_that_is_never_closed_swallows_nothing(content: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(DatasetError, match=f"a quote in line {line} is never closed"):
+        Corrections.read(tmp_path / "c.csv")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -21,11 +21,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
+        # A lock is help, and its lack no reason to refuse the work.
+        with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            # The work is done all the same: a lock is help, and its lack no reason to refuse.
-            pass
         yield
     finally:
         os.close(descriptor)
