@@ -278,7 +278,19 @@ def test_a_line_that_a_crash_cut_does_not_swallow_the_next(client: TestClient, t
     path.write_text(heading() + "train/cat/3.png,drop,,,,\ntrain/cat/4.png,dr", encoding="utf-8")
     decide(client, "train/cat/5.png", "keep")
     rows = Corrections.read(path).decisions
-    assert (rows["train/cat/3.png"].action, rows["train/cat/5.png"].action) == ("drop", "keep")
+    assert {image: row.action for image, row in rows.items()} == {
+        "train/cat/3.png": "drop",
+        "train/cat/5.png": "keep",
+    }
+
+
+def test_a_file_that_a_spreadsheet_saved_is_gone_on_with(client: TestClient, tmp_path: Path) -> None:
+    """With a byte-order mark, other line ends, and no end of the last line."""
+    path = tmp_path / "corrections.csv"
+    row = "train/cat/3.png,drop,,,,"
+    path.write_text(f"\ufeff{heading().strip()}\r\n{row}", encoding="utf-8", newline="")
+    assert decide(client, "train/cat/5.png", "keep").status_code == 200
+    assert list(Corrections.read(path).decisions) == ["train/cat/3.png", "train/cat/5.png"]
 
 
 def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Journal:
         self._lock = threading.Lock()
         self._seen: tuple[int, int] | None = None
         self._rows: tuple[Correction, ...] = ()
+        self._cut = False
         with self._lock:
             self._read()
 
@@ -56,6 +57,10 @@ class Journal:
         store.make_folder(self.path.parent)
         with self._lock, one_at_a_time(self.path.parent):
             self._read()
+            if self._cut:
+                # With an end, a fragment would be a line that every command refuses.
+                Corrections(self._rows).write(self.path)
+                self._seen, self._cut = self._state(), False
             text = self._before() + row.to_csv()
             size = (0 if self._seen is None else self._seen[0]) + len(text.encode())
             store.append_text(self.path, text)
@@ -77,11 +82,11 @@ class Journal:
             gone = self._rows[last]
             rows = (*self._rows[:last], *self._rows[last + 1 :])
             Corrections(rows).write(self.path)
-            self._rows, self._seen = rows, self._state()
+            self._rows, self._seen, self._cut = rows, self._state(), False
         return gone
 
     def _before(self) -> str:
-        """What must stand before a new line: the heading of a new file, the end of a line that was cut."""
+        """What must stand before a new line: the heading of a new file, the end of a last line without one."""
         if self._seen is None or self._seen[0] == 0:
             return heading()
         with self.path.open("rb") as file:
@@ -93,17 +98,17 @@ class Journal:
         if state == self._seen:
             return
         if state is None or state[0] == 0:
-            self._rows, self._seen = (), state
+            self._rows, self._seen, self._cut = (), state, False
             return
-        rows = Corrections.read(self.path).rows
-        with self.path.open(encoding="utf-8", newline="") as file:
+        found = Corrections.read(self.path)
+        with self.path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline().rstrip("\r\n")
         if first != heading().rstrip("\n"):
             raise DatasetError(
                 f"{self.path} begins with '{first}' and not with '{heading().strip()}', so decisions cannot "
                 f"be added to it; name another file with --corrections, or save this one with these columns"
             )
-        self._rows, self._seen = rows, state
+        self._rows, self._seen, self._cut = found.rows, state, found.cut_line > 0
 
     def _state(self) -> tuple[int, int] | None:
         try:
