@@ -156,6 +156,21 @@ def test_the_last_decision_counts(photos: Path, table: Callable[[str], Path]) ->
     assert label_of(done, "train/cat/0.png") == "cat"
 
 
+def test_only_labels_that_change_are_counted(tmp_path: Path, table: Callable[[str], Path]) -> None:
+    """Not one that is called what it was called already, nor one that its table contradicts."""
+    for name in ("a", "b", "c", "d"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    index = tmp_path / "index.csv"
+    index.write_text("image,label\na.png,cat\nb.png,dog\nc.png,cat\nd.png,cat\nd.png,dog\n", "utf-8")
+    rows = "a.png,relabel,cat,,,\nb.png,relabel,cat,,,\nd.png,relabel,cat,,,\n"
+    once = Corrections.read(table(rows)).applied_to(read(index))
+    assert once.notes[-1].message == (
+        "corrections.csv: 1 labels changed, 0 pictures dropped, 1 kept, 0 undecided; labels of pictures that "
+        "are left out already, without effect: d.png"
+    )
+    assert Corrections.read(table(rows)).applied_to(once).notes == once.notes
+
+
 def test_applying_twice_is_applying_once(photos: Path, table: Callable[[str], Path]) -> None:
     found = Corrections.read(table("train/cat/0.png,relabel,dog,,,\ntrain/cat/1.png,drop,,,,\n"))
     once = found.applied_to(read(photos))

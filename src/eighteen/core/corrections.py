@@ -111,6 +111,20 @@ class Corrections:
         """The decision that counts, by picture."""
         return {row.path: row for row in self.rows}
 
+    def about(self, source: Dataset) -> list[Correction]:
+        """The decisions that count, where a label that the source gives already is one to keep.
+
+        Args:
+            source: uncorrected.
+        """
+        label_of = dict(source.table.select("id", "target").iter_rows())
+        return [
+            replace(row, action="keep", label="")
+            if row.action == "relabel" and row.label == label_of.get(row.path)
+            else row
+            for row in self.decisions.values()
+        ]
+
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The data set with the decided labels and without the dropped pictures, which stay in `skipped`.
 
@@ -132,18 +146,22 @@ class Corrections:
         done = replace(
             _relabelled(dataset, labels).without(drops), uncorrected=dataset.uncorrected or dataset
         )
-        note = self._note(tuple(decisions))
+        note = self._note(dataset.uncorrected or dataset)
         return done if note in dataset.notes else done.with_notes([note])
 
     def _dropped(self, row: Correction) -> str:
         return f"dropped by {self.name}" + (f": {row.reason}" if row.reason else "")
 
-    def _note(self, decisions: Sequence[Correction]) -> Finding:
+    def _note(self, source: Dataset) -> Finding:
+        decisions, used = self.about(source), set(source.ids)
+        idle = [row.path for row in decisions if row.action == "relabel" and row.path not in used]
         count = {action: sum(row.action == action for row in decisions) for action in ACTIONS}
         message = (
-            f"{self.name}: {count['relabel']} labels changed, {count['drop']} pictures dropped, "
+            f"{self.name}: {count['relabel'] - len(idle)} labels changed, {count['drop']} pictures dropped, "
             f"{count['keep']} kept, {count['unsure']} undecided"
         )
+        if idle:
+            message += f"; labels of pictures that are left out already, without effect: {name_some(idle)}"
         if self.cut_line:
             message += f"; line {self.cut_line}, the last one, ends too early and was left out: complete it"
         images = tuple(row.path for row in decisions if row.action in ("relabel", "drop"))

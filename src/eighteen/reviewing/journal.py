@@ -86,7 +86,7 @@ class Journal:
         return gone
 
     def _before(self) -> str:
-        """What must stand before a new line: the heading of a new file, the end of a last line without one."""
+        """What must stand before a new line: the heading of a new file, or the end of a last line."""
         if self._seen is None or self._seen[0] == 0:
             return heading()
         with self.path.open("rb") as file:
