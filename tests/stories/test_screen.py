@@ -136,12 +136,16 @@ def test_what_cannot_work_is_said_before_any_work(
         (["--json", "--method", "uncertain"], 1, "how sure a model is"),
         (["--json", "--run", trained.path, "--model", "resnet18"], 1, "brings its own network"),
         (["--json", "--model", "resnet18"], 1, "--weights imagenet"),
-        (["--json", "--copy-to", pictures], 1, "never overwritten"),
+        (["--json", "--copy-to", pictures], 1, "never overwritten; choose another --copy-to"),
+        (["--report", tmp_path / "page.pdf"], 1, "a page is written as .html"),
+        (["--out", tmp_path / "o.csv", "--copy-to", tmp_path / "o.csv"], 1, "one would overwrite another"),
         (["--out", tmp_path / "chosen.xlsx"], 1, "use one of"),
     ):
         said = eighteen("screen", pile, *options)
         assert said.code == code, said.text
         assert words in said.text
+    inside = ["--copy-to", tmp_path / "new", "--out", tmp_path / "new" / "o.csv"]
+    assert eighteen("screen", pile, *inside, "--report", tmp_path / "new" / "page.html").code == 0
     said = eighteen("screen", tmp_path / "nothing", "--json")
     assert said.code == 1 and "no such file or folder" in said.err
 
