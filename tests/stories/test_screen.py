@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,24 @@ def test_a_pile_may_be_a_table_and_stand_alone(pile: Path, eighteen: Callable[..
     counts = said.json["counts"]
     assert (counts["chosen"], counts["spare"], counts["broken"]) == (1, 1, 1)
     assert "nothing is called off topic" in " ".join(said.json["notes"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_pile_of_links_is_read_as_its_message_says(
+    pile: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    for number in range(3):
+        (links / f"{number}.png").symlink_to(pile / "green" / f"00{number}.png")
+    said = eighteen("screen", links, "--json")
+    assert said.json["counts"]["broken"] == 3
+    (advice,) = {row["reason"].partition("; ")[2] for row in said.json["images"]}
+    option = advice.removesuffix(" reads it").split(" ")
+    assert eighteen("screen", links, "--json", *option).json["counts"]["chosen"] == 3
+    for wrong, words in (("training.epochs=3", "expected data.KEY=VALUE"), ("data.nothing=1", "data.nothing is no setting")):
+        refused = eighteen("screen", links, "--json", "--set", wrong)
+        assert refused.code in (1, 2) and words in refused.text
 
 
 def test_what_cannot_work_is_said_before_any_work(

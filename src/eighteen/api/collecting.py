@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eighteen.api.data import PathLike, read, split
 from eighteen.auditing.scan import scan
@@ -35,6 +35,7 @@ def screen(
     model: str | None = None,
     weights: PathLike | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
+    settings: Mapping[str, Any] = MappingProxyType({}),
     copy_to: PathLike | None = None,
     report: PathLike | None = None,
     device: str = "auto",
@@ -53,6 +54,7 @@ def screen(
         weights: its weights: a file, or "imagenet" for the published ones. Without run and weights no network
             looks, which is much weaker.
         columns: `image_column`, `label_column` and `group_column` of tables, as in `data` of a recipe.
+        settings: further keys of the `data` section, such as `allow_outside`.
         copy_to: folder to make, with the chosen pictures in class folders, linked or copied.
         report: page to write (.html), with the pictures; it must not exist.
         device: where the network runs.
@@ -70,7 +72,7 @@ def screen(
 
     _check_outputs(out, copy_to, report)
     look = _look(run, model, weights, device)
-    recipe = (Recipe() if run is None else Run.open(run).recipe).changed(data=dict(columns))
+    recipe = (Recipe() if run is None else Run.open(run).recipe).changed(data={**settings, **columns})
     known = _known(against, run, recipe, progress)
     fresh = _pile(pile, recipe, progress)
     found = screen_pile(fresh, known, look, wish, progress)
