@@ -99,10 +99,11 @@ def test_decisions_that_change_nothing_are_refused_before_any_training(
     photos: Path, small: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     name = sorted((photos / "red").iterdir())[0].name
-    table = pl.DataFrame({"path": [f"red/{name}"], "action": ["keep"]})
-    table.write_csv(tmp_path / "nothing.csv")
-    with pytest.raises(DatasetError, match="changes no label and drops no picture"):
-        clean(photos, tmp_path / "nothing.csv", tmp_path / "study", small(), folds=2)
+    for action, label in (("keep", ""), ("relabel", "red")):
+        table = pl.DataFrame({"path": [f"red/{name}"], "action": [action], "label": [label]})
+        table.write_csv(tmp_path / "nothing.csv")
+        with pytest.raises(DatasetError, match="changes no label and drops no picture"):
+            clean(photos, tmp_path / "nothing.csv", tmp_path / "study", small(), folds=2)
     assert not (tmp_path / "study").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,24 @@ def test_a_pile_may_be_a_table_and_stand_alone(pile: Path, eighteen: Callable[..
     assert "nothing is called off topic" in " ".join(said.json["notes"])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_pile_of_links_is_read_as_its_message_says(
+    pile: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    for number in range(3):
+        (links / f"{number}.png").symlink_to(pile / "green" / f"00{number}.png")
+    said = eighteen("screen", links, "--json")
+    assert said.json["counts"]["broken"] == 3
+    (advice,) = {row["reason"].partition("; ")[2] for row in said.json["images"]}
+    option = advice.removesuffix(" reads it").split(" ")
+    assert eighteen("screen", links, "--json", *option).json["counts"]["chosen"] == 3
+    for wrong, words in (("training.epochs=3", "expected data.KEY=VALUE"), ("data.nothing=1", "no setting")):
+        refused = eighteen("screen", links, "--json", "--set", wrong)
+        assert refused.code in (1, 2) and words in refused.text
+
+
 def test_what_cannot_work_is_said_before_any_work(
     trained: Run, pile: Path, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any]
 ) -> None:
@@ -136,12 +155,16 @@ def test_what_cannot_work_is_said_before_any_work(
         (["--json", "--method", "uncertain"], 1, "how sure a model is"),
         (["--json", "--run", trained.path, "--model", "resnet18"], 1, "brings its own network"),
         (["--json", "--model", "resnet18"], 1, "--weights imagenet"),
-        (["--json", "--copy-to", pictures], 1, "never overwritten"),
+        (["--json", "--copy-to", pictures], 1, "never overwritten; choose another --copy-to"),
+        (["--report", tmp_path / "page.pdf"], 1, "a page is written as .html"),
+        (["--out", tmp_path / "o.csv", "--copy-to", tmp_path / "o.csv"], 1, "one would overwrite another"),
         (["--out", tmp_path / "chosen.xlsx"], 1, "use one of"),
     ):
         said = eighteen("screen", pile, *options)
         assert said.code == code, said.text
         assert words in said.text
+    inside = ["--copy-to", tmp_path / "new", "--out", tmp_path / "new" / "o.csv"]
+    assert eighteen("screen", pile, *inside, "--report", tmp_path / "new" / "page.html").code == 0
     said = eighteen("screen", tmp_path / "nothing", "--json")
     assert said.code == 1 and "no such file or folder" in said.err
 

@@ -109,6 +109,19 @@ def test_joined_groups_are_a_column_to_split_by(photos: Path) -> None:
     assert dict(again.select("id", "group").iter_rows()) == group
 
 
+def test_groups_overwrite_only_groups(photos: Path, tmp_path: Path) -> None:
+    """A wrong name must not cost the table of the data set."""
+    mine, groups = photos / "metadata.csv", photos / "groups.csv"
+    mine.write_text("image,patient\ncat/04.png,p1\n")
+    refused = CliRunner().invoke(app, ["audit", str(photos), "--groups-out", str(mine)])
+    assert refused.exit_code == 1
+    assert "holds something else than groups, so it is not overwritten" in str(refused.exception)
+    assert mine.read_text() == "image,patient\ncat/04.png,p1\n"
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["audit", str(photos), "--groups-out", str(groups)])
+        assert done.exit_code == 0, done.output
+
+
 def test_a_near_copy_joins_the_groups_of_two_patients(tmp_path: Path) -> None:
     names = [f"{seed:02}.png" for seed in range(20)]
     for seed, name in enumerate(names):

@@ -87,6 +87,30 @@ def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
     assert [row.path for row in Corrections.read(tmp_path / "c.csv").rows] == ["a.png"]
 
 
+@pytest.mark.parametrize("cut", ["train/cat/1.png,drop", 'train/cat/1.png,relabel,dog,"was'])
+def test_that_a_line_was_left_out_is_said(cut: str, photos: Path, table: Callable[[str], Path]) -> None:
+    done = Corrections.read(table("train/cat/0.png,drop,,,,\n" + cut)).applied_to(read(photos))
+    assert done.notes[-1].message == (
+        "corrections.csv: 0 labels changed, 1 pictures dropped, 0 kept, 0 undecided; line 3, the last one, "
+        "ends too early and was left out: complete it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (HEADING + 'a.png,drop,"not clothes,,\nb.png,drop,,,,\n', 2),
+        (HEADING + 'a.png,drop,,,,\nb.png,drop,"not clothes,,\n', 3),
+        (HEADING + 'a.png,drop,"not clothes,,\nb.png,drop,,,,', 2),
+        ('path,action,"label\na.png,drop,\n', 1),
+    ],
+)
+def test_a_quote_that_is_never_closed_swallows_nothing(content: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(DatasetError, match=f"a quote in line {line} is never closed"):
+        Corrections.read(tmp_path / "c.csv")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -130,6 +154,21 @@ def test_the_last_decision_counts(photos: Path, table: Callable[[str], Path]) ->
     rows = "train/cat/0.png,drop,,,,\ntrain/cat/0.png,relabel,dog,,,\ntrain/cat/0.png,keep,,,,\n"
     done = Corrections.read(table(rows)).applied_to(read(photos))
     assert label_of(done, "train/cat/0.png") == "cat"
+
+
+def test_only_labels_that_change_are_counted(tmp_path: Path, table: Callable[[str], Path]) -> None:
+    """Not one that is called what it was called already, nor one that its table contradicts."""
+    for name in ("a", "b", "c", "d"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    index = tmp_path / "index.csv"
+    index.write_text("image,label\na.png,cat\nb.png,dog\nc.png,cat\nd.png,cat\nd.png,dog\n", "utf-8")
+    rows = "a.png,relabel,cat,,,\nb.png,relabel,cat,,,\nd.png,relabel,cat,,,\n"
+    once = Corrections.read(table(rows)).applied_to(read(index))
+    assert once.notes[-1].message == (
+        "corrections.csv: 1 labels changed, 0 pictures dropped, 1 kept, 0 undecided; labels of pictures that "
+        "are left out already, without effect: d.png"
+    )
+    assert Corrections.read(table(rows)).applied_to(once).notes == once.notes
 
 
 def test_applying_twice_is_applying_once(photos: Path, table: Callable[[str], Path]) -> None:

@@ -53,6 +53,13 @@ def test_what_exists_is_never_overwritten(kind: str, tmp_path: Path) -> None:
         raise AssertionError("never reached")
 
 
+def test_a_place_below_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match="file is no folder; choose another --copy-to"):
+        require_absent(tmp_path / "file" / "deep" / "out", "--copy-to")
+    require_absent(tmp_path / "new" / "deep" / "out")
+
+
 def test_state_events_and_stages_add_up(run: Run) -> None:
     run.add_event("one")
     run.set_state("interrupted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -229,12 +230,67 @@ def test_what_others_write_into_the_file_is_seen(client: TestClient, tmp_path: P
     assert "elsewhere.png,drop" in path.read_text("utf-8")
 
 
+def test_two_reviews_of_one_file_lose_nothing(tmp_path: Path) -> None:
+    """One undoes, which writes the file anew, while the other goes on deciding."""
+    path = tmp_path / "corrections.csv"
+    first, second = Journal(path, "ann"), Journal(path, "bob")
+    first.decide("start", "keep", "", "")
+
+    def back_and_forth() -> None:
+        for number in range(60):
+            first.decide(f"a{number}", "drop", "", "")
+            first.undo({f"a{number}"})
+
+    undoing = threading.Thread(target=back_and_forth)
+    undoing.start()
+    for number in range(60):
+        second.decide(f"b{number}", "drop", "", "")
+    undoing.join()
+    assert sorted(first.decisions) == sorted(["start", *(f"b{number}" for number in range(60))])
+    assert list(second.decisions) == list(Corrections.read(path).decisions) == list(first.decisions)
+
+
+def test_what_a_program_that_does_not_wait_writes_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, append = tmp_path / "corrections.csv", store.append_text
+    journal = Journal(path, "ann")
+
+    def interrupted(place: Path, text: str) -> None:
+        append(place, text)
+        append(place, "other.png,keep,,,bob,\n")
+
+    monkeypatch.setattr(store, "append_text", interrupted)
+    journal.decide("a.png", "drop", "", "")
+    journal.undo({"a.png"})
+    assert list(Corrections.read(path).decisions) == ["other.png"]
+
+
+def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "deep" / "c.csv", "ann")
+    assert journal.undo({"a.png"}) is None and not (tmp_path / "new").exists()
+    journal.decide("a.png", "drop", "", "")
+    assert list(Corrections.read(journal.path).decisions) == ["a.png"]
+
+
 def test_a_line_that_a_crash_cut_does_not_swallow_the_next(client: TestClient, tmp_path: Path) -> None:
     path = tmp_path / "corrections.csv"
     path.write_text(heading() + "train/cat/3.png,drop,,,,\ntrain/cat/4.png,dr", encoding="utf-8")
     decide(client, "train/cat/5.png", "keep")
     rows = Corrections.read(path).decisions
-    assert (rows["train/cat/3.png"].action, rows["train/cat/5.png"].action) == ("drop", "keep")
+    assert {image: row.action for image, row in rows.items()} == {
+        "train/cat/3.png": "drop",
+        "train/cat/5.png": "keep",
+    }
+
+
+def test_a_file_that_a_spreadsheet_saved_is_gone_on_with(client: TestClient, tmp_path: Path) -> None:
+    """With a byte-order mark, other line ends, and no end of the last line."""
+    path = tmp_path / "corrections.csv"
+    row = "train/cat/3.png,drop,,,,"
+    path.write_text(f"\ufeff{heading().strip()}\r\n{row}", encoding="utf-8", newline="")
+    assert decide(client, "train/cat/5.png", "keep").status_code == 200
+    assert list(Corrections.read(path).decisions) == ["train/cat/3.png", "train/cat/5.png"]
 
 
 def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:

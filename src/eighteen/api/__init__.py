@@ -7,7 +7,7 @@ it nor pays its memory.
 from eighteen.api.artifacts import evaluate_artifact
 from eighteen.api.cleaning import clean, resume_clean
 from eighteen.api.collecting import screen
-from eighteen.api.data import audit, augment, read, split, write_groups
+from eighteen.api.data import audit, augment, check_groups_file, read, split, write_groups
 from eighteen.api.exports import export
 from eighteen.api.relatives import compare_models, compares_models, resume_compare_models
 from eighteen.api.reviewing import review, serve_review
@@ -18,6 +18,7 @@ from eighteen.api.tuning import climb, join_tune, resume_climb, resume_tune, tun
 __all__ = [
     "audit",
     "augment",
+    "check_groups_file",
     "clean",
     "climb",
     "compare",

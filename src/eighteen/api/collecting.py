@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eighteen.api.data import PathLike, read, split
 from eighteen.auditing.scan import scan
 from eighteen.core.dataset import Dataset, empty_table
-from eighteen.core.errors import EighteenError
+from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
@@ -20,6 +20,9 @@ from eighteen.reading import ReadOptions, read_unlabelled
 if TYPE_CHECKING:
     from eighteen.screening.screen import Screened, Wish
     from eighteen.screening.seen import Look
+
+PAGES = (".html", ".htm")
+"""Endings of a report."""
 
 
 def screen(
@@ -32,6 +35,7 @@ def screen(
     model: str | None = None,
     weights: PathLike | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
+    settings: Mapping[str, Any] = MappingProxyType({}),
     copy_to: PathLike | None = None,
     report: PathLike | None = None,
     device: str = "auto",
@@ -50,6 +54,7 @@ def screen(
         weights: its weights: a file, or "imagenet" for the published ones. Without run and weights no network
             looks, which is much weaker.
         columns: `image_column`, `label_column` and `group_column` of tables, as in `data` of a recipe.
+        settings: further keys of the `data` section, such as `allow_outside`.
         copy_to: folder to make, with the chosen pictures in class folders, linked or copied.
         report: page to write (.html), with the pictures; it must not exist.
         device: where the network runs.
@@ -67,16 +72,17 @@ def screen(
 
     _check_outputs(out, copy_to, report)
     look = _look(run, model, weights, device)
-    recipe = (Recipe() if run is None else Run.open(run).recipe).changed(data=dict(columns))
+    recipe = (Recipe() if run is None else Run.open(run).recipe).changed(data={**settings, **columns})
     known = _known(against, run, recipe, progress)
     fresh = _pile(pile, recipe, progress)
     found = screen_pile(fresh, known, look, wish, progress)
-    if out is not None:
-        write_table(Path(out), found.table)
+    # First the folder, which must not exist: the others may lie in it.
     if copy_to is not None:
         from eighteen.screening.placing import place_pictures
 
         place_pictures(found.rows("chosen"), Path(copy_to))
+    if out is not None:
+        write_table(Path(out), found.table)
     if report is not None:
         from eighteen.reporting.screen_page import write_screen_page
 
@@ -88,9 +94,15 @@ def _check_outputs(out: PathLike | None, copy_to: PathLike | None, report: PathL
     """Refuses what cannot be written before any picture is looked at."""
     if out is not None:
         check_table_path(Path(out))
-    for place in (copy_to, report):
-        if place is not None:
-            require_absent(Path(place))
+    if report is not None and Path(report).suffix.lower() not in PAGES:
+        raise RunError(f"{report}: a page is written as .html; choose another --report")
+    named = {"--out": out, "--copy-to": copy_to, "--report": report}
+    places = {option: Path(place) for option, place in named.items() if place is not None}
+    for option, place in places.items():
+        require_absent(place, option)
+    if len({place.resolve() for place in places.values()}) < len(places):
+        same = ", ".join(f"{option} {place}" for option, place in places.items())
+        raise RunError(f"{same}: one would overwrite another; give each a name of its own")
 
 
 def _look(run: PathLike | None, model: str | None, weights: PathLike | None, device: str) -> Look:

@@ -12,15 +12,15 @@ from eighteen.auditing import audit as audit_dataset
 from eighteen.core import store
 from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import DatasetError, GateError, RecipeError
+from eighteen.core.errors import DatasetError, GateError, RecipeError, RunError
 from eighteen.core.findings import Finding, by_severity
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
-from eighteen.core.run import Run
+from eighteen.core.run import Run, require_absent
 from eighteen.measuring.resolution import crossval_sentence, resolution_sentence
 from eighteen.reading import ReadOptions
 from eighteen.reading import read as read_path
-from eighteen.splitting import joined_groups, split_like
+from eighteen.splitting import JOINED_COLUMNS, joined_groups, split_like
 from eighteen.splitting import split as split_dataset
 
 if TYPE_CHECKING:
@@ -224,6 +224,25 @@ def augment(
     return sheet
 
 
+def check_groups_file(path: PathLike) -> None:
+    """Refuses a file that `write_groups` would not replace, before any work is done.
+
+    Raises:
+        RunError: it holds something else than groups, or cannot be made.
+    """
+    path = Path(path)
+    if not path.is_file():
+        require_absent(path, "--groups-out")
+        return
+    heading = ",".join(JOINED_COLUMNS).encode()
+    with path.open("rb") as file:
+        if file.readline(1024).strip() not in (b"", heading):
+            raise RunError(
+                f"{path} exists already and holds something else than groups, so it is not overwritten; "
+                f"choose another --groups-out"
+            )
+
+
 def write_groups(found: Audit, path: PathLike) -> None:
     """Writes a CSV file with `image`, `label`, `split` and `group` of each picture of an audit.
 
@@ -231,8 +250,9 @@ def write_groups(found: Audit, path: PathLike) -> None:
     with `--group-column group`.
 
     Raises:
-        RunError: the file cannot be written.
+        RunError: the file cannot be written, or is another one than an earlier audit wrote.
     """
+    check_groups_file(path)
     store.make_folder(Path(path).parent)
     store.write_text(Path(path), joined_groups(found.dataset).write_csv())
 

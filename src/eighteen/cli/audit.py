@@ -40,7 +40,8 @@ def command(
     groups_out: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file to write: the group of each picture, with copies and near copies joined to it."
+            help="CSV file to write: the group of each picture, with copies and near copies joined to it. "
+            "Only groups of an earlier audit are overwritten."
         ),
     ] = None,
     as_json: opt.AsJson = False,
@@ -73,6 +74,8 @@ def command(
         strict=strict,
         corrections=corrections,
     )
+    if groups_out is not None:
+        api.check_groups_file(groups_out)
     with show.progress_bars() as bars:
         found = api.audit(
             data, chosen, bars, labels_from=labels_from, frozen=weights is not None, test_labels=test_labels

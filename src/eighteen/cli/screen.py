@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,6 +52,14 @@ def command(
     image_column: opt.ImageColumn = None,
     label_column: opt.LabelColumn = None,
     group_column: opt.GroupColumn = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="data.KEY=VALUE",
+            help="How to read, such as data.allow_outside=true; repeatable.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     as_json: opt.AsJson = False,
 ) -> None:
@@ -78,6 +86,7 @@ def command(
             model=model,
             weights=weights,
             columns={name: column for name, column in columns.items() if column is not None},
+            settings=_of_data(settings or []),
             copy_to=copy_to,
             report=report,
             device=device,
@@ -86,6 +95,20 @@ def command(
     if as_json:
         show.print_json(found.to_json())
     _print(found, {"table": out, "folder": copy_to, "page": report})
+
+
+def _of_data(settings: list[str]) -> dict[str, Any]:
+    """Values of `--set`, by key of the `data` section; others would do nothing here and are refused."""
+    from eighteen.core.config import load_recipe
+
+    for setting in settings:
+        if not setting.strip().startswith("data."):
+            raise typer.BadParameter(
+                f"--set {setting}: expected data.KEY=VALUE, such as data.allow_outside=true; settings of "
+                f"other sections mean nothing here"
+            )
+    data = load_recipe(None, settings).data.model_dump()
+    return {key: data[key] for key in (each.partition("=")[0].strip()[5:] for each in settings)}
 
 
 def _print(found: Screened, written: dict[str, Path | None]) -> None:

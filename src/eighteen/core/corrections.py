@@ -29,6 +29,7 @@ look. `keep` and `unsure` change nothing."""
 
 COLUMNS = ("path", "action", "label", "reason", "by", "time")
 REQUIRED = COLUMNS[:2]
+_END = "end"
 
 LABEL_BEFORE = "label_before"
 """Column of a corrected data set: the label that the source gave, "" where it was not changed."""
@@ -70,11 +71,13 @@ class Corrections:
         rows: all of them, also those that later ones replace.
         name: what messages call them: the name of the file.
         sha256: hash of the file that they were read from; "" for those that were not read.
+        cut_line: the last line of the file, where it was cut and left out; else 0.
     """
 
     rows: tuple[Correction, ...]
     name: str = "corrections"
     sha256: str = ""
+    cut_line: int = 0
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -96,7 +99,8 @@ class Corrections:
             raise DatasetError(
                 f"{path} is no text in UTF-8 ({error.reason}); save it as CSV, UTF-8"
             ) from error
-        return cls(tuple(_parsed(path, text)), path.name, hashlib.sha256(content).hexdigest())
+        rows, cut_line = _parsed(path, text)
+        return cls(rows, path.name, hashlib.sha256(content).hexdigest(), cut_line)
 
     def write(self, path: str | Path) -> None:
         """Writes all decisions as a whole file, or leaves the old one."""
@@ -106,6 +110,20 @@ class Corrections:
     def decisions(self) -> dict[str, Correction]:
         """The decision that counts, by picture."""
         return {row.path: row for row in self.rows}
+
+    def about(self, source: Dataset) -> list[Correction]:
+        """The decisions that count, where a label that the source gives already is one to keep.
+
+        Args:
+            source: uncorrected.
+        """
+        label_of = dict(source.table.select("id", "target").iter_rows())
+        return [
+            replace(row, action="keep", label="")
+            if row.action == "relabel" and row.label == label_of.get(row.path)
+            else row
+            for row in self.decisions.values()
+        ]
 
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The data set with the decided labels and without the dropped pictures, which stay in `skipped`.
@@ -128,18 +146,24 @@ class Corrections:
         done = replace(
             _relabelled(dataset, labels).without(drops), uncorrected=dataset.uncorrected or dataset
         )
-        note = self._note(tuple(decisions))
+        note = self._note(dataset.uncorrected or dataset)
         return done if note in dataset.notes else done.with_notes([note])
 
     def _dropped(self, row: Correction) -> str:
         return f"dropped by {self.name}" + (f": {row.reason}" if row.reason else "")
 
-    def _note(self, decisions: Sequence[Correction]) -> Finding:
+    def _note(self, source: Dataset) -> Finding:
+        decisions, used = self.about(source), set(source.ids)
+        idle = [row.path for row in decisions if row.action == "relabel" and row.path not in used]
         count = {action: sum(row.action == action for row in decisions) for action in ACTIONS}
         message = (
-            f"{self.name}: {count['relabel']} labels changed, {count['drop']} pictures dropped, "
+            f"{self.name}: {count['relabel'] - len(idle)} labels changed, {count['drop']} pictures dropped, "
             f"{count['keep']} kept, {count['unsure']} undecided"
         )
+        if idle:
+            message += f"; labels of pictures that are left out already, without effect: {name_some(idle)}"
+        if self.cut_line:
+            message += f"; line {self.cut_line}, the last one, ends too early and was left out: complete it"
         images = tuple(row.path for row in decisions if row.action in ("relabel", "drop"))
         return Finding("corrections", "info", message, images, "the picture files themselves are untouched")
 
@@ -185,31 +209,47 @@ def _problems(decisions: Iterable[Correction], dataset: Dataset) -> list[str]:
     return found
 
 
-def _parsed(path: Path, text: str) -> Iterable[Correction]:
+def _parsed(path: Path, text: str) -> tuple[tuple[Correction, ...], int]:
+    """The decisions of a file, and the number of a last line that was cut (0: it is whole)."""
     first = text.split("\n", 1)[0]
     separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # The line behind the end is a row of its own, unless a quote before it was never closed.
+    reader = csv.reader(io.StringIO(f"{text}\n{_END}\n", newline=""), delimiter=separator)
+    rows: list[tuple[int, list[str]]] = []
+    line = 1
     try:
         headings = [cell.strip().lower() for cell in next(reader, [])]
-        rows = []
         line = reader.line_num + 1
         for cells in reader:
             rows.append((line, cells))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DatasetError(f"{path}: no readable CSV ({error}); save it again") from error
+        raise DatasetError(
+            f"{path}: no readable CSV from line {line} on ({error}); close a quote there, or save it again"
+        ) from error
     missing = [name for name in REQUIRED if name not in headings]
     if missing:
         raise DatasetError(
             f"{path} lacks the column {' and '.join(missing)}; expected the first line {','.join(COLUMNS)}"
         )
-    if rows and not text.endswith("\n") and len(rows[-1][1]) < len(headings):
-        rows.pop()
-    for number, cells in rows:
-        if any(cells):
-            values = {**dict.fromkeys(COLUMNS, ""), **dict(zip(headings, cells, strict=False))}
-            image, action, label, reason, by, time = (values[name] for name in COLUMNS)
-            yield Correction(image, action.strip().lower(), label, reason, by, time, number)
+    last, end = rows.pop() if rows else (1, headings)
+    unclosed = end != [_END]
+    is_whole = text.endswith(("\n", "\r"))
+    if unclosed and (is_whole or last < reader.line_num - 1):
+        raise DatasetError(
+            f"{path}: a quote in line {last} is never closed, so what follows would be lost; close it, or "
+            f"write the cell as spreadsheets do, with quotes around it and each quote inside it twice"
+        )
+    cut_line = last if unclosed else 0
+    if not unclosed and rows and not is_whole and len(rows[-1][1]) < len(headings):
+        cut_line = rows.pop()[0]
+    return tuple(_correction(headings, number, cells) for number, cells in rows if any(cells)), cut_line
+
+
+def _correction(headings: Sequence[str], line: int, cells: Sequence[str]) -> Correction:
+    values = {**dict.fromkeys(COLUMNS, ""), **dict(zip(headings, cells, strict=False))}
+    image, action, label, reason, by, time = (values[name] for name in COLUMNS)
+    return Correction(image, action.strip().lower(), label, reason, by, time, line)
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> str:

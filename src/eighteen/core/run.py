@@ -266,8 +266,12 @@ def _version(name: str) -> str:
         return "absent"
 
 
-def require_absent(path: Path) -> None:
-    """Refuses an output that exists, before any work is done.
+def require_absent(path: Path, option: str = "--out") -> None:
+    """Refuses an output that exists, or that cannot be made, before any work is done.
+
+    Args:
+        path: of the output.
+        option: what named it.
 
     Raises:
         RunError: naming the path and what to do; also for a name that no file of a run could hold.
@@ -275,8 +279,11 @@ def require_absent(path: Path) -> None:
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise RunError(f"{str(path)!a}: the name is not valid UTF-8; choose another --out") from error
+        raise RunError(f"{str(path)!a}: the name is not valid UTF-8; choose another {option}") from error
     if os.path.lexists(path):
         is_run = (path / "run.json").is_file()
         go_on = f", or go on with it: --resume {path}" if is_run else ""
-        raise RunError(f"{path} exists already and is never overwritten; choose another --out{go_on}")
+        raise RunError(f"{path} exists already and is never overwritten; choose another {option}{go_on}")
+    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise RunError(f"{path} cannot be made: {above} is no folder; choose another {option}")

@@ -114,7 +114,7 @@ def decisions_outside_test(corrections: Corrections, dataset: Dataset) -> list[C
     """
     corrections.applied_to(dataset)
     known = set(outside_test(dataset).ids)
-    decided = [row for row in corrections.decisions.values() if row.path in known]
+    decided = [row for row in corrections.about(dataset) if row.path in known]
     if not any(row.action in ("relabel", "drop") for row in decided):
         raise DatasetError(
             f"{corrections.name} changes no label and drops no picture outside the test split, so there is "

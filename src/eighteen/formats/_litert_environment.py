@@ -15,14 +15,14 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 from eighteen.core import store
 from eighteen.core.errors import EighteenError
+from eighteen.core.locking import one_at_a_time
 from eighteen.core.places import cache_folder
 from eighteen.core.progress import Progress, silent
 
@@ -50,7 +50,7 @@ def converter_python(progress: Progress = silent) -> Path:
     folder = home / _key()
     if not _python(folder).exists():
         store.make_folder(home)
-        with _one_at_a_time(home):
+        with one_at_a_time(home):
             if not _python(folder).exists():
                 _make(folder, progress)
     return _python(folder)
@@ -150,20 +150,3 @@ def _python(folder: Path) -> Path:
 def _site(python: Path) -> Path:
     done = _said([str(python), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     return Path(done.stdout.strip())
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Waits for another process that holds the folder. Windows has no such lock: there both make one, and the
-    later one finds that it came into being meanwhile."""
-    if os.name == "nt":
-        yield
-        return
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

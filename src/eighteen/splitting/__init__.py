@@ -17,10 +17,17 @@ from eighteen.splitting.coverage import coverage
 from eighteen.splitting.folds import folds
 from eighteen.splitting.frozen import freeze
 from eighteen.splitting.given import complete
-from eighteen.splitting.joined import joined_groups
+from eighteen.splitting.joined import JOINED_COLUMNS, joined_groups
 from eighteen.splitting.stratified import split_by_hash
 
-__all__ = ["find_units", "folds", "joined_groups", "split", "split_like"]
+__all__ = [
+    "JOINED_COLUMNS",
+    "find_units",
+    "folds",
+    "joined_groups",
+    "split",
+    "split_like",
+]
 
 VAL_FRACTION = 0.15
 TEST_FRACTION = 0.15

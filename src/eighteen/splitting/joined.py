@@ -10,6 +10,9 @@ import polars as pl
 from eighteen.core.dataset import Dataset
 from eighteen.splitting._units import find_units
 
+JOINED_COLUMNS = ("image", "label", "split", "group")
+"""Of the table of joined groups."""
+
 
 def joined_groups(dataset: Dataset) -> pl.DataFrame:
     """The connected parts of the data set.
