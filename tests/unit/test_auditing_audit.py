@@ -123,6 +123,17 @@ def test_contradictory_labels_leave_every_split_and_go_to_review(photos: Path) -
     assert not [finding for finding in found.findings if finding.check == "leakage"]
 
 
+def test_the_reason_names_every_label_however_many_copies_there_are(photos: Path) -> None:
+    for number in range(6):
+        copy(photos, "train/cat/0.png", f"train/cat/again-{number}.png")
+    copy(photos, "train/cat/0.png", "train/dog/twin.png")
+    left = {each.path: each.reason for each in repair(scan(read(photos))).skipped}
+    assert len(left) == 8
+    for reason in left.values():
+        assert "is 'cat'" in reason and "train/dog/twin.png is 'dog'" in reason
+        assert reason.count(" is '") == 5
+
+
 def test_repair_does_what_the_audit_does(photos: Path) -> None:
     copy(photos, "test/cat/0.png", "train/dog/twin.png")
     copy(photos, "test/cat/1.png", "train/cat/twin.png")

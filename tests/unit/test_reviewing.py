@@ -202,6 +202,14 @@ def test_decisions_are_on_the_disk_at_once(client: TestClient, tmp_path: Path) -
     ]
 
 
+def test_what_no_file_can_keep_is_refused(client: TestClient, tmp_path: Path) -> None:
+    number = number_of(client, "train/cat/2.png")
+    body = f'{{"picture": {number}, "action": "keep", "reason": "half \\ud83d"}}'
+    answer = client.post("/api/decide", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"].startswith("reason: ")) == (422, True)
+    assert not (tmp_path / "corrections.csv").exists()
+
+
 def test_undo_goes_back_one_decision_at_a_time(client: TestClient, tmp_path: Path) -> None:
     decide(client, "train/cat/2.png", "keep")
     decide(client, "train/cat/2.png", "relabel", "dog")

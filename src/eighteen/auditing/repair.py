@@ -50,4 +50,7 @@ def without_shared_copies(dataset: Dataset) -> Dataset:
 
 
 def _labels(ids: tuple[str, ...], label_of: dict[str, str]) -> str:
-    return ", ".join(f"{image} is '{label_of[image]}'" for image in ids[:5])
+    """Up to five copies; each label is there, since that is what they differ in."""
+    first = {label_of[image]: image for image in reversed(ids)}
+    shown = [*first.values(), *(image for image in ids if image not in first.values())][:5]
+    return ", ".join(f"{image} is '{label_of[image]}'" for image in sorted(shown, key=ids.index))

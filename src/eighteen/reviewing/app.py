@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Path, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -90,6 +91,12 @@ def make_app(
             return {"picture": None, "decision": None}
         now = journal.decisions.get(gone.path)
         return {"picture": number_of[gone.path], "decision": None if now is None else _decision(now)}
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(_: Any, error: RequestValidationError) -> Response:
+        # FastAPI's own answer repeats what came, which may hold halves of characters that UTF-8 does not know.
+        wrong = (f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
+        return JSONResponse({"detail": "; ".join(wrong)}, 422)
 
     @app.exception_handler(UnreadableImage)
     def unreadable(_: Any, error: UnreadableImage) -> Response:
