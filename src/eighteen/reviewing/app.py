@@ -94,7 +94,7 @@ def make_app(
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Any, error: RequestValidationError) -> Response:
-        # FastAPI's own answer repeats what came, which may hold halves of characters that UTF-8 does not know.
+        # FastAPI's own answer repeats what came, perhaps halves of characters, which UTF-8 cannot hold.
         wrong = (f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
         return JSONResponse({"detail": "; ".join(wrong)}, 422)
 
