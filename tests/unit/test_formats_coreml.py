@@ -156,15 +156,27 @@ def normed(given: dict[str, Any]) -> Tensor:
 
 
 def sliced(given: dict[str, Any]) -> Tensor:
-    ends_open = given["end_mask"].tolist()
-    begins_open = given["begin_mask"].tolist()
-    begin, end = given["begin"].tolist(), given["end"].tolist()
-    return given["x"][
+    """Masks that are not given are all false, steps are one."""
+    axes = len(given["begin"])
+    begin, end = ([int(each) for each in given[name]] for name in ("begin", "end"))
+    open_begin, open_end, gone = (
+        [bool(each) for each in given.get(name, [False] * axes)]
+        for name in ("begin_mask", "end_mask", "squeeze_mask")
+    )
+    steps = [int(each) for each in given.get("stride", [1] * axes)]
+    assert min(steps) > 0
+    kept = given["x"][
         tuple(
-            slice(None if begins_open[axis] else begin[axis], None if ends_open[axis] else end[axis])
-            for axis in range(len(begin))
+            slice(
+                None if open_begin[axis] else begin[axis], None if open_end[axis] else end[axis], steps[axis]
+            )
+            if not gone[axis]
+            else begin[axis]
+            for axis in range(axes)
         )
     ]
+    assert isinstance(kept, Tensor)
+    return kept
 
 
 def computed(program: Any, takes: str, value: Tensor) -> dict[str, Tensor]:
