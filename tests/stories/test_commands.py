@@ -425,13 +425,13 @@ def test_report_and_models_json(copies: tuple[Run, Run], eighteen: Any) -> None:
 def test_a_real_process_says_the_same(pictures: Path, trained: Run, start: Any, eighteen: Any) -> None:
     """`python -m eighteen`: one JSON object on standard output, all else on standard error, no colours."""
     process = start("-m", "eighteen", "audit", pictures, "--json")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0
     assert json.loads(out) == eighteen("audit", pictures, "--json").json
     assert err
     assert "\x1b" not in out + err
     refused = start("-m", "eighteen", "evaluate", "nowhere")
-    out, err = refused.communicate(timeout=60)
+    out, err = refused.communicate(timeout=300)
     assert (refused.returncode, out) == (1, "")
     assert err.startswith("eighteen: ")
     assert err.count("\n") == 1
@@ -445,7 +445,7 @@ def test_output_may_be_cut_short(pictures: Path, start: Any) -> None:
     process.stdout.close()
     assert process.stderr is not None
     err = process.stderr.read()
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     assert "Traceback" not in err
 
 

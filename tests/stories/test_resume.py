@@ -317,7 +317,7 @@ def test_kill_at_any_moment(
     script.write_text(KILLER, encoding="utf-8")
     recipe = json.dumps(small(**changes).to_json())
     process = start(script, pictures, tmp_path / "run", recipe, moment, count)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, err
     run = resume(tmp_path / "run")
     uninterrupted = plain(variant)

@@ -124,7 +124,7 @@ def opened(
 def stop(page: Page) -> str:
     """Ctrl-C; what was said at the end."""
     page.process.send_signal(signal.SIGINT)
-    _, said = page.process.communicate(timeout=60)
+    _, said = page.process.communicate(timeout=300)
     assert page.process.returncode == 0, said
     assert "Traceback" not in said
     return str(said)
