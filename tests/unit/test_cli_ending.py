@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from eighteen.cli import main
 from eighteen.evaluating.evaluate import not_asked_again
 
+TERMINATED = """
+import signal, sys
+from eighteen.cli import main
 
-def test_sigterm_ends_a_command_with_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(main, "app", lambda: signal.raise_signal(signal.SIGTERM))
-    with pytest.raises(SystemExit) as ended:
-        main.run()
-    assert ended.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert capsys.readouterr().err == "eighteen: stopped; what was saved before is whole\n"
+before = signal.getsignal(signal.SIGTERM)
+main.app = lambda: signal.raise_signal(signal.SIGTERM)
+try:
+    main.run()
+finally:
+    sys.stdout.write(str(signal.getsignal(signal.SIGTERM) is before))
+"""
+"""In a process of its own, since what else a test process has loaded may listen for signals too."""
+
+
+def test_sigterm_ends_a_command_with_a_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINATED], check=False, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (143, "True")
+    assert done.stderr == "eighteen: stopped; what was saved before is whole\n"
 
 
 @pytest.mark.parametrize(
