@@ -26,6 +26,7 @@ import numpy.typing as npt
 from eighteen.core.artifact import Exportable, Files, Opened
 from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.inputs import InputSpec
+from eighteen.formats._fit_in_words import fit_in_words
 from eighteen.formats._opening import Run, open_described
 
 if TYPE_CHECKING:
@@ -217,17 +218,8 @@ def as_picture(fitted: npt.NDArray[np.float32]) -> Any:
 
 
 def _outside(inputs: InputSpec) -> str:
-    size = inputs.size
-    short_px = max(size, round(size / inputs.crop_fraction))
-    fits = {
-        "squash": f"resize both sides to {size}",
-        "crop": f"resize the short side to {short_px} and cut the middle {size} x {size}",
-        "letterbox": f"resize the long side to {size} and fill up with RGB {inputs.background}",
-    }
-    grey = "" if inputs.channels == 3 else "make them grey (ITU-R 601 luma, rounded); "
     return (
-        f"turn pictures upright, lay transparent ones over RGB {inputs.background}; {grey}"
-        f"{fits[inputs.fit]}, {inputs.kernel} with antialias, then round to 8 bits: Core ML's pictures have "
+        f"turn {fit_in_words(inputs)}, then round to 8 bits: Core ML's pictures have "
         f"no more, and answers differ by that rounding. bare.mlpackage takes the tensor without it"
     )
 

@@ -28,6 +28,7 @@ from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.core.progress import Progress, silent
 from eighteen.formats import _tflite
+from eighteen.formats._fit_in_words import fit_in_words
 from eighteen.formats._litert_environment import VARIABLE, converter_python
 from eighteen.formats._opening import Run, open_described
 
@@ -184,19 +185,8 @@ def _read(values: npt.NDArray[Any], detail: Mapping[str, Any]) -> npt.NDArray[np
 
 def _outside(inputs: InputSpec, precision: str) -> str:
     """What a user of `model.tflite` does before it, in a sentence."""
-    grey = "" if inputs.channels == 3 else "make them grey (ITU-R 601 luma, rounded); "
     size, channels = inputs.size, inputs.channels
-    short_px = max(size, round(size / inputs.crop_fraction))
-    fits = {
-        "squash": f"resize both sides to {size}",
-        "crop": f"resize the short side to {short_px} and cut the middle {size} x {size}",
-        "letterbox": f"resize the long side to {size} and fill up with RGB {inputs.background}",
-    }
     numbers = "as float32 0..255, not rounded"
     if precision == "int8":
         numbers = "rounded, as int8: the pixel less 128"
-    return (
-        f"Turn pictures upright, lay transparent ones over RGB {inputs.background}; {grey}"
-        f"{fits[inputs.fit]}, {inputs.kernel} with antialias; hand over one picture, "
-        f"`[1, {size}, {size}, {channels}]`, {numbers}"
-    )
+    return f"Turn {fit_in_words(inputs)}; hand over one picture, `[1, {size}, {size}, {channels}]`, {numbers}"

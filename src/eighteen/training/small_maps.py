@@ -9,6 +9,7 @@ Processing, 2006). The sums are the same ones in another order. Figures: docs/be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,7 +81,7 @@ class _Product(torch.autograd.Function):
             else:
                 to_images = _library_gradient(gradient, images, weight, stride, padding)
         if ctx.needs_input_grad[1]:
-            rows = _rows(gradient)
+            rows = gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1])
             patches = _patches(images, weight.shape[2], stride, padding)
             to_weight = (rows.t() @ patches).view(len(weight), *weight.shape[2:], -1).permute(0, 3, 1, 2)
         return to_images, to_weight, None, None
@@ -102,21 +103,21 @@ def _fits(
     even = all(len(set(pair)) == 1 for pair in (stride, padding, weight.shape[2:]))
     if not even or set(dilation) != {1} or (side == 1 and stride[0] == 1) or padding[0] >= side:
         return False
-    return _area(images, weight, stride[0], padding[0]) <= WEIGHTS_AREA
+    return math.prod(_sides(images, weight, stride[0], padding[0])) <= WEIGHTS_AREA
 
 
 def _whole(images: Tensor, weight: Tensor, stride: int, padding: int) -> bool:
-    return stride > 1 or _area(images, weight, stride, padding) <= WHOLE_AREA
+    return stride > 1 or math.prod(_sides(images, weight, stride, padding)) <= WHOLE_AREA
 
 
-def _area(images: Tensor, weight: Tensor, stride: int, padding: int) -> int:
-    """Pixels of the output."""
+def _sides(images: Tensor, weight: Tensor, stride: int, padding: int) -> tuple[int, int]:
+    """Height and width of the output."""
     height, width = ((side + 2 * padding - weight.shape[2]) // stride + 1 for side in images.shape[2:])
-    return height * width
+    return height, width
 
 
 def _product(images: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    height, width = ((side + 2 * padding - weight.shape[2]) // stride + 1 for side in images.shape[2:])
+    height, width = _sides(images, weight, stride, padding)
     kernels = weight.permute(0, 2, 3, 1).reshape(len(weight), -1)  # [K, k k C]
     rows = _patches(images, weight.shape[2], stride, padding) @ kernels.t()  # [N H W, K]
     return rows.view(len(images), height, width, -1).permute(0, 3, 1, 2)
@@ -127,10 +128,6 @@ def _patches(images: Tensor, side: int, stride: int, padding: int) -> Tensor:
     padded = nn.functional.pad(images.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding))
     seen = padded.unfold(1, side, stride).unfold(2, side, stride)  # [N, H, W, C, k, k], a view
     return seen.permute(0, 1, 2, 4, 5, 3).reshape(-1, side * side * images.shape[1])
-
-
-def _rows(maps: Tensor) -> Tensor:
-    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
 def _library_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
