@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from eighteen.core.predictions import softmax
 
@@ -35,3 +36,13 @@ def tied(n: int, k: int, seed: int) -> tuple[Floats, Ints]:
 def _drawn(table: Floats, generator: np.random.Generator) -> Ints:
     drawn = (table.cumsum(axis=1) < generator.random((len(table), 1))).sum(axis=1)
     return np.minimum(drawn, table.shape[1] - 1).astype(np.int64)
+
+
+def with_random_norms(network: nn.Module) -> None:
+    """Norms as trained ones might be: those of a new network pass faults of a converter by."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_var is not None
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.3, 0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)

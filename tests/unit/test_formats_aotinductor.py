@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from eighteen.core.artifact import Exportable, Files
 from eighteen.core.calibration import Calibration
@@ -23,6 +22,7 @@ from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
 from eighteen.formats import _compiled_here, aotinductor
 from eighteen.models.resnet18 import ResNet18
+from synthetic import with_random_norms
 
 INPUTS = InputSpec(size=32, fit="crop", crop_fraction=0.8, mean=(0.5, 0.4, 0.6), std=(0.2, 0.3, 0.25))
 CLASSES = ("a", "ü", "c")
@@ -43,12 +43,7 @@ def _opened_where_it_was_compiled(home: Path, monkeypatch: pytest.MonkeyPatch) -
 def model() -> Exportable:
     torch.manual_seed(0)
     network = ResNet18(len(CLASSES), blocks=(1, 1, 1, 1), stem="small", width=8)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_var is not None
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.3, 0.3)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
+    with_random_norms(network)
     nothing = np.zeros((0, 3, 32, 32), np.float32)
     calibration = Calibration("temperature", (1.5,) * 3, (0.0,) * 3)
     return Exportable(network.eval(), INPUTS, calibration, CLASSES, {"model": "resnet18"}, lambda: nothing)

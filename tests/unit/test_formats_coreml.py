@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from eighteen.core.artifact import Exportable
@@ -27,6 +27,7 @@ from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
 from eighteen.formats import coreml
 from eighteen.models.resnet18 import ResNet18
+from synthetic import with_random_norms
 
 if importlib.util.find_spec("coremltools") is None:
     pytest.skip("coremltools is not installed", allow_module_level=True)
@@ -47,12 +48,7 @@ CLASSES = ("a", "ü", "c")
 def model() -> Exportable:
     torch.manual_seed(0)
     network = ResNet18(len(CLASSES), blocks=(1, 1, 1, 1), stem="imagenet", width=8)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_var is not None
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.3, 0.3)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
+    with_random_norms(network)
     nothing = np.zeros((0, 3, 32, 32), np.float32)
     calibration = Calibration("vector", (1.5, 0.8, 1.1), (0.1, -0.2, 0.3))
     return Exportable(network.eval(), INPUTS, calibration, CLASSES, {"model": "resnet18"}, lambda: nothing)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from eighteen import Predictor
 from eighteen.core.artifact import Exportable, Files
@@ -23,6 +22,7 @@ from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
 from eighteen.formats import executorch as executorch_format
 from eighteen.models.resnet18 import ResNet18
+from synthetic import with_random_norms
 
 pytest.importorskip("executorch", reason="executorch is not installed")
 
@@ -37,15 +37,7 @@ TOO_LONG = np.random.default_rng(5).integers(
 def model() -> Exportable:
     torch.manual_seed(0)
     network = ResNet18(len(CLASSES), blocks=(1, 1, 1, 1), stem="small", width=8)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_var is not None
-            for tensor, low, high in (
-                (module.weight, 0.5, 1.5),
-                (module.bias, -0.3, 0.3),
-                (module.running_var, 0.5, 2),
-            ):
-                nn.init.uniform_(tensor, low, high)
+    with_random_norms(network)
     nothing = np.zeros((0, 3, 32, 32), np.float32)
     calibration = Calibration("temperature", (1.5,) * 3, (0.0,) * 3)
     return Exportable(network.eval(), INPUTS, calibration, CLASSES, {"model": "resnet18"}, lambda: nothing)
