@@ -10,6 +10,7 @@ processor has it; the others compute in float32, whatever the processor, and int
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,10 +66,20 @@ def _graphs(network: ModelProto, model: Exportable, precision: str) -> dict[str,
     return {BARE: small, MODEL: _openvino_int8.joined(front, small.clone())}
 
 
-def _converted(graph: ModelProto) -> Any:
+@cache
+def _core() -> Any:
+    """One for the process, never let go.
+
+    Where the processor has AMX, the runtime gives the thread that loads it a stack for signals, and frees
+    that memory when its last user goes; if that is in another thread, the next signal (Ctrl-C) is a crash.
+    """
     import openvino
 
-    return openvino.Core().read_model(BytesIO(graph.SerializeToString()))
+    return openvino.Core()
+
+
+def _converted(graph: ModelProto) -> Any:
+    return _core().read_model(BytesIO(graph.SerializeToString()))
 
 
 def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
@@ -89,9 +100,8 @@ def _compiled(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
     import openvino
     from openvino import properties
 
-    core = openvino.Core()
     try:
-        read = core.read_model(path)
+        read = _core().read_model(path)
         names = ("classes", "input_spec", _COMPUTES_IN)
         notes = {name: read.get_rt_info([_SECTION, name]).astype(str) for name in names if _has(read, name)}
         # By itself the runtime computes in bf16 wherever the processor can, and answers differ.
@@ -99,7 +109,7 @@ def _compiled(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
         settings: dict[str, Any] = {properties.hint.inference_precision(): computes_in}
         if threads:
             settings[properties.inference_num_threads()] = threads
-        compiled = core.compile_model(read, "CPU", settings)
+        compiled = _core().compile_model(read, "CPU", settings)
     except RuntimeError as error:
         raise RunError(
             f"{path} cannot be opened by OpenVINO ({str(error)[:160]}); export it again"
