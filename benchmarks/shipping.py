@@ -162,7 +162,8 @@ def untrained(size_px: int) -> Exportable:
     from eighteen.models.family import build
 
     torch.manual_seed(0)
-    network = build("resnet18", num_classes=10, in_channels=3, stem="imagenet").eval()
+    settings = {"name": "resnet18", "num_classes": 10, "in_channels": 3, "stem": "imagenet"}
+    network = build(**settings).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -171,7 +172,8 @@ def untrained(size_px: int) -> Exportable:
             module.running_var = torch.empty_like(module.bias).uniform_(0.5, 2.0)
     pixels = np.random.default_rng(0).uniform(0, 255, (32, 3, size_px, size_px)).astype(np.float32)
     classes = tuple(map(str, range(10)))
-    return Exportable(network, InputSpec(size=size_px), Calibration(), classes, {}, lambda: pixels)
+    notes = {"model": "resnet18", "network": json.dumps(settings)}
+    return Exportable(network, InputSpec(size=size_px), Calibration(), classes, notes, lambda: pixels)
 
 
 def _exported_rates(

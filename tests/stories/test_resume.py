@@ -37,6 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "model.dropout": 0.3,
         "training.ema_decay": 0.9,
     },
+    "muon, average": {"optimizer.name": "muon", "training.ema_decay": 0.9},
     "rmsprop, dropout, no average, workers": {
         "optimizer.name": "rmsprop",
         "model.dropout": 0.3,

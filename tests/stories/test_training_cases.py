@@ -160,7 +160,7 @@ def test_weights_that_are_not_finite_are_never_stored(
 
 
 @pytest.mark.parametrize("clip_norm", [0.0, 2.0])
-@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "rmsprop", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "rmsprop", "adamw", "muon"])
 def test_c51_a_rate_far_too_high_is_told_and_chance_is_no_success(
     optimizer: str, clip_norm: float, paint: Any, eighteen: Any, small_flags: Any, tmp_path: Path
 ) -> None:

@@ -227,6 +227,7 @@ KINDS = {
     "nesterov": {"nesterov": True, "momentum": 0.8},
     "rmsprop": {"momentum": 0.8},
     "adamw": {"betas": (0.8, 0.999)},
+    "muon": {"nesterov": True, "momentum": 0.8},
 }
 
 
@@ -234,7 +235,8 @@ KINDS = {
 def test_optimizers_are_what_they_are_called(name: Any) -> None:
     settings = OptimizerSection(name=name, lr=0.1, momentum=0.8, weight_decay=0.3, layer_decay=1.0)
     optimizer = make_optimizer(Net(), settings)
-    assert type(optimizer).__name__.lower().startswith(name if name in ("adamw", "rmsprop") else "sgd")
+    kind = name if name in ("adamw", "muon", "rmsprop") else "sgd"
+    assert type(optimizer).__name__.lower().startswith(kind)
     for group in optimizer.param_groups:
         assert {key: group[key] for key in KINDS[name]} == KINDS[name]
         assert all((value.ndim > 1) == (group["weight_decay"] == 0.3) for value in group["params"])

@@ -35,12 +35,14 @@ class LossSection(Section):
 
 
 class OptimizerSection(Section):
-    name: Literal["sgd", "momentum", "nesterov", "rmsprop", "adamw"] | Auto = Field(
-        "auto", description="nesterov from scratch, adamw from pretrained weights"
+    name: Literal["sgd", "momentum", "nesterov", "rmsprop", "adamw", "muon"] | Auto = Field(
+        "auto",
+        description="nesterov from scratch, adamw from pretrained weights; muon makes the step of each "
+        "matrix and kernel an orthogonal one (Jordan et al. 2024)",
     )
     lr: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="peak learning rate")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.9, description="of momentum, nesterov and rmsprop; the first beta of adamw"
+        0.9, description="of momentum, nesterov, rmsprop and muon; the first beta of adamw"
     )
     layer_decay: Annotated[float, Field(gt=0, le=1)] | Auto = Field(
         "auto",

@@ -240,7 +240,7 @@ def _layer_decay(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     batch = recipe.training.batch_size
     assert batch != "auto"
-    rates = {"adamw": 1e-3, "rmsprop": 1e-3, "sgd": 0.5, "momentum": 0.05, "nesterov": 0.05}
+    rates = {"adamw": 1e-3, "muon": 1e-3, "rmsprop": 1e-3, "sgd": 0.5, "momentum": 0.05, "nesterov": 0.05}
     name = recipe.optimizer.name
     assert name != "auto"
     if facts.pretrained and name == "adamw":
@@ -252,7 +252,7 @@ def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _weight_decay(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
-    if recipe.optimizer.name == "adamw":
+    if recipe.optimizer.name in ("adamw", "muon"):
         return 0.05, "decoupled decay is scaled by the learning rate"
     if _is_sgd(recipe) and not facts.pretrained and facts.n >= MANY_IMAGES:
         lr, steps = recipe.optimizer.lr, _steps(recipe, facts)

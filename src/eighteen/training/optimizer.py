@@ -18,6 +18,8 @@ _FACTORY_NAMES = {
     "nesterov": "sgd",
     "rmsprop": "rmsprop",
     "adamw": "adamw",
+    # With Nesterov momentum; vectors (norms, biases) are left to AdamW, at the same rate.
+    "muon": "nmuon",
 }
 
 
@@ -31,10 +33,12 @@ def make_optimizer(network: nn.Module, settings: OptimizerSection, joining_later
     """
     assert settings.name != "auto" and settings.lr != "auto"
     assert settings.weight_decay != "auto" and settings.layer_decay != "auto"
-    # One pass over each tensor instead of one an operation. RMSprop has no fused form, and that of SGD takes
-    # no parameters whose momentum begins later.
-    fused = settings.name != "rmsprop" and not joining_later
-    extra: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
+    # One pass over each tensor instead of one an operation. RMSprop and Muon have no fused form, and that of
+    # SGD takes no parameters whose momentum begins later.
+    extra: dict[str, Any] = {}
+    if settings.name != "muon":
+        fused = settings.name != "rmsprop" and not joining_later
+        extra = {"fused": True} if fused else {"foreach": True}
     if settings.name == "adamw":
         extra["betas"] = (settings.momentum, 0.999)
     else:
