@@ -115,6 +115,8 @@ def _parity_row(run: Run, name: str, precision: str, folder: Path, ask: Callable
 
 def _figures(artifact: Artifact) -> str:
     found, facts = artifact.parity, artifact.info["facts"]
+    if not found.get("compared", True):
+        return f"not compared: {found['reason']}"
     each = found["accuracy_difference"]
     accuracy = (
         "–"

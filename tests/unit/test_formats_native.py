@@ -26,7 +26,7 @@ from eighteen.formats import native
 from eighteen.models.family import build
 
 CLASSES = ("a", "ü", "c")
-CALIBRATION = Calibration("vector", (1.1, 0.9, 1.2), (0.1, -0.2, 0.3))
+CALIBRATION = Calibration("bent", (1.1, 0.9, 1.2), (0.1, -0.2, 0.3), bend=0.1)
 NETWORKS: dict[str, dict[str, Any]] = {
     "page": {"name": "resnet18", "stem": "small", "blocks": [1, 1, 2, 1], "width": 0.125},
     "plain": {

@@ -13,6 +13,7 @@ from eighteen.measuring.calibration import (
     choose_calibration,
     cross_fitted,
     debiased_ece,
+    fit_bent,
     fit_temperature,
     fit_vector,
     reliability,
@@ -29,6 +30,15 @@ def _distorted(n: int, seed: int) -> tuple[Logits, Ints]:
     logits, targets = honest_logits(n, 4, seed)
     scales, biases = np.array([3.0, 1.0, 0.6, 2.0]), np.array([0.0, 2.0, -1.0, -1.0])
     return (logits * scales + biases).astype(np.float32), targets
+
+
+def _smoothed(n: int, k: int, seed: int, scale: float = 0.6, bend: float = 0.2) -> tuple[Logits, Ints]:
+    """Small probabilities are held up; the bend and scale given are those that put them right."""
+    generator = np.random.default_rng(seed)
+    logits = (generator.normal(size=(n, k)) * 2).astype(np.float32)
+    right = Calibration("bent", (scale,) * k, (0.0,) * k, bend=bend).apply(logits)
+    reached = softmax(right).cumsum(axis=1) > generator.random((n, 1))
+    return logits, reached.argmax(axis=1)
 
 
 def _loss(calibration: Calibration, logits: Logits, targets: Ints) -> float:
@@ -126,6 +136,37 @@ def test_vector_of_few_pictures_is_near_the_temperature() -> None:
     assert np.abs(vector.bias).max() < 1
 
 
+# Bent -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [3, 10])
+@pytest.mark.parametrize(("scale", "bend"), [(0.6, 0.2), (1.0, 0.1), (1.5, 0.4)])
+def test_bent_finds_the_bend_that_made_the_logits(k: int, scale: float, bend: float) -> None:
+    logits, targets = _smoothed(20_000, k, 1, scale, bend)
+    fitted = fit_bent(logits, targets)
+    assert fitted.method == "bent" and set(fitted.bias) == {0.0} and len(set(fitted.scale)) == 1
+    assert fitted.scale[0] == pytest.approx(scale, abs=0.1)
+    assert fitted.bend == pytest.approx(bend, abs=0.06)
+
+
+def test_bent_is_a_temperature_where_nothing_is_bent_or_it_would_go_up() -> None:
+    logits, targets = honest_logits(4000, 5, seed=2)
+    assert fit_bent(logits, targets).bend < 0.02
+    # Probabilities that are too small would need a bend below 0, which could turn the order of classes round.
+    sharp = logits - np.float32(0.2) * (logits - logits.max(axis=1, keepdims=True)) ** 2
+    assert fit_bent(sharp, targets).bend == 0
+    assert fit_bent(sharp, targets).scale == pytest.approx(fit_temperature(sharp, targets).scale, rel=1e-6)
+
+
+def test_bent_changes_no_answer_and_halves_the_error_that_a_temperature_leaves() -> None:
+    logits, targets = _smoothed(4000, 10, 3)
+    fitted = fit_bent(logits, targets)
+    np.testing.assert_array_equal(fitted.apply(logits).argsort(axis=1), logits.argsort(axis=1))
+    new, labels = _smoothed(20_000, 10, 4)
+    left = _error(fit_temperature(logits, targets).apply(new), labels)
+    assert _error(fitted.apply(new), labels) < left / 2
+
+
 # Folds and the choice -------------------------------------------------------------------------------
 
 
@@ -138,7 +179,14 @@ def test_choice_follows_what_is_wrong(seed: int) -> None:
     logits, targets = honest_logits(1500, 4, seed)
     assert _choose(logits, targets).method == "none"
     assert _choose(logits * np.float32(2.5), targets).method == "temperature"
+    assert _choose(*_smoothed(1500, 4, seed)).method == "bent"
     assert _choose(*_distorted(1500, seed)).method == "vector"
+
+
+def test_no_bend_is_chosen_where_it_could_not_be_shipped() -> None:
+    logits, targets = _smoothed(1500, 4, 0)
+    chosen = choose_calibration(logits, targets, np.arange(1500) % 5, bends=False)
+    assert chosen.method in ("temperature", "vector") and chosen.bend == 0 and "bent" not in chosen.reason
 
 
 def test_chosen_calibration_is_fitted_on_all_pictures_and_tells_its_figures() -> None:
@@ -196,7 +244,7 @@ def test_vector_is_not_tried_on_more_logits_than_it_can_be_fitted_to_in_a_minute
     assert _choose(logits, targets).method == "vector"
 
 
-METHODS: tuple[Method, ...] = ("none", "temperature", "vector")
+METHODS: tuple[Method, ...] = ("none", "temperature", "bent", "vector")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -34,6 +34,30 @@ def test_temperature_is_that_of_lbfgs_in_pytorch(seed: int) -> None:
     assert fit_temperature(logits, targets, weights).scale[0] == pytest.approx(scale.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_bend_is_that_of_lbfgs_in_pytorch(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(300, 5)) * 2
+    logs = torch.tensor(logits).log_softmax(1)
+    targets = torch.distributions.Categorical(logits=0.6 * logs - 0.2 * logs**2).sample()
+    counts = torch.tensor(generator.random(300))
+    point = torch.tensor([1.0, 0.1], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([point], lr=0.1, max_iter=500, tolerance_grad=1e-9, tolerance_change=1e-14)
+
+    def objective() -> float:
+        bent = point[0] * logs - point[1] * logs**2
+        losses = torch.nn.functional.cross_entropy(bent, targets, reduction="none")
+        priors = fits.TEMPERATURE_PRIOR * (point[0] - 1 - point[0].log())
+        total = (losses * counts).sum() + priors + (point[1] / fits.BEND_SPREAD) ** 2 / 2
+        (point.grad,) = torch.autograd.grad(total, point)
+        return total.item()
+
+    optimiser.step(objective)  # type: ignore[no-untyped-call]
+    assert point[1].item() > 0.02
+    found = fits.fit_bend(logits, targets.numpy(), counts.numpy())
+    np.testing.assert_allclose(found, point.detach().numpy(), rtol=1e-6)
+
+
 def test_gradient_and_curvature_of_the_vector_loss() -> None:
     generator = np.random.default_rng(5)
     scaled, targets, weights = (

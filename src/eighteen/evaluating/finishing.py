@@ -63,12 +63,13 @@ def finish(
             evaluate_split(run, name, progress, known.get(name))
 
 
-def fit_calibration(validation: Dataset, found: Predictions | None) -> Calibration:
+def fit_calibration(validation: Dataset, found: Predictions | None, bends: bool = True) -> Calibration:
     """Fitted on what is said about validation: the weights were picked by it, but not trained on it.
 
     Args:
         validation: its pictures.
         found: what a network says about them; None where they are fewer than `LEAST_FOR_CALIBRATION`.
+        bends: whether a bend may be chosen.
     """
     if found is None:
         reason = (
@@ -80,4 +81,4 @@ def fit_calibration(validation: Dataset, found: Predictions | None) -> Calibrati
     k = min(CALIBRATION_FOLDS, len(set(units.tolist())))
     if k < 2:
         return Calibration(reason="all validation pictures are of one group", n=len(found))
-    return choose_calibration(found.logits, found.targets, folds(scored, k), units)
+    return choose_calibration(found.logits, found.targets, folds(scored, k), units, bends)

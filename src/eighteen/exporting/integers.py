@@ -133,7 +133,8 @@ def to_integers(
             f"written. {figures}. Take a higher precision: --precision fp16"
         )
     enough = len(held.validation) >= LEAST_FOR_CALIBRATION
-    calibration = fit_calibration(held.validation, attempt.said if enough else None)
+    bends = not getattr(writer, "INTEGERS_THROUGHOUT", False)
+    calibration = fit_calibration(held.validation, attempt.said if enough else None, bends)
     attempts = [each.sentence for each in tried]
     return replace(attempt.model, calibration=calibration), {**attempt.facts, "attempts": attempts}
 

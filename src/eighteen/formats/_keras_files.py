@@ -36,8 +36,8 @@ Functional GlobalAveragePooling2D InputLayer MaxPooling2D Multiply Permute ZeroP
 """
 _OPERATIONS = """
 Absolute Add Cast Clip Cumsum Divide Einsum Equal ExpandDims Flip Floor FloorDivide GetItem GreaterEqual Less
-LessEqual LogicalAnd Maximum Minimum Mod Multiply Negative OnesLike Pad Subtract Sum TrueDivide Where
-ZerosLike
+LessEqual LogSoftmax LogicalAnd Maximum Minimum Mod Multiply Negative OnesLike Pad Subtract Sum TrueDivide
+Where ZerosLike
 """
 _VALUES = "DTypePolicy GlorotUniform Ones Zeros __keras_tensor__ __numpy__ __slice__ __tensor__"
 _CLASSES = frozenset(f"{_LAYERS} {_OPERATIONS} {_VALUES}".split())

@@ -65,7 +65,12 @@ def _answering(model: Exportable) -> Any:
     if inputs.mirror_average:
         logits = (logits + network(ops.flip(tensor, axis=2))) * 0.5
     if calibration.method != "none":
-        logits = logits * np.array(calibration.scale, np.float32) + np.array(calibration.bias, np.float32)
+        scale, bias = (np.array(each, np.float32) for each in (calibration.scale, calibration.bias))
+        calibrated = logits * scale + bias
+        if calibration.bend:
+            logs = ops.log_softmax(logits)
+            calibrated = calibrated - logs * logs * calibration.bend
+        logits = calibrated
     probabilities = layers.Activation("softmax", name=PROBABILITIES, dtype="float32")(logits)
     return keras.Model(tensor, {PROBABILITIES: probabilities, LOGITS: logits}, name="answering")
 

@@ -39,6 +39,9 @@ PRECISIONS = ("fp32", "fp16", "int8")
 NEEDS = ("ai_edge_litert",)
 
 MODEL, BARE = "model.tflite", "bare.tflite"
+INTEGERS_THROUGHOUT = True
+"""int8 rounds the calibration too, and a bend would be rounded twice."""
+
 CONVERTER = VARIABLE
 """Where the converter is named, so that tests know whether there is one."""
 

@@ -34,7 +34,7 @@ def why_no_vector(targets: Ints, n_classes: int) -> str:
 
 def candidates(targets: Ints, n_classes: int) -> tuple[Method, ...]:
     """Methods that these pictures of known class can be asked about, simplest first."""
-    simple: tuple[Method, ...] = ("none", "temperature")
+    simple: tuple[Method, ...] = ("none", "temperature", "bent")
     return simple if why_no_vector(targets, n_classes) else (*simple, "vector")
 
 
@@ -78,4 +78,6 @@ def reason_for(fitted: Calibration, losses: Losses, units: Ints, skipped: str) -
 def _named(fitted: Calibration) -> str:
     if fitted.method == "temperature":
         return f"temperature {1 / fitted.scale[0]:.3g}"
+    if fitted.method == "bent":
+        return f"a scale of {fitted.scale[0]:.3g}, small probabilities bent down by {fitted.bend:.3g}"
     return "a scale and a bias for each class" if fitted.method == "vector" else "no calibration"

@@ -1,9 +1,10 @@
-"""The two fits behind calibration: one scale for all classes, or a scale and a bias for each.
+"""The fits behind calibration: one scale for all classes, perhaps with a bend, or a scale and bias for each.
 
 In come logits `[N, K]`, targets `[N]` and how often each picture counts `[N]`, all pictures with a known
-class; out go a scale or scales and biases. Both minimise the sum of the negative log-likelihoods plus a
-penalty that keeps the answer finite, and near to doing nothing, when there are few pictures or no mistakes.
-Both sums are strictly convex, so there is one answer, whatever the order of rows and classes.
+class; out go a scale, a scale and a bend, or scales and biases. All minimise the sum of the negative
+log-likelihoods plus a penalty that keeps the answer finite, and near to doing nothing, when there are few
+pictures or no mistakes. All sums are strictly convex, so there is one answer, whatever the order of rows
+and classes.
 
 Sources: Guo et al., On Calibration of Modern Neural Networks, ICML 2017; Nocedal and Wright, Numerical
 Optimization (2006), section 7.1 for the Newton steps by conjugate gradients that end the fit.
@@ -30,6 +31,9 @@ TEMPERATURE_PRIOR = 4.0
 SCALE_SPREAD = 0.3
 BIAS_SPREAD = 0.6
 POLISHING_STEPS = 4
+# Of the bend, as a standard deviation: a ResNet-18 trained with labels smoothed by 0.1 needs 0.22 (CIFAR-10).
+BEND_SPREAD = 0.2
+MOST_BEND = 1.0
 
 
 def fit_scale(logits: Floats, targets: Ints, counts: Floats) -> float:
@@ -52,6 +56,47 @@ def fit_scale(logits: Floats, targets: Ints, counts: Floats) -> float:
     if slope(high) <= 0:
         return high
     return float(brentq(slope, low, high, xtol=1e-14, rtol=1e-14))
+
+
+def fit_bend(logits: Floats, targets: Ints, counts: Floats) -> tuple[float, float]:
+    """Scale s and bend c of log-probabilities l, where s · l - c · l² is what is shipped.
+
+    NLL + TEMPERATURE_PRIOR · (s - 1 - log s) + (c / BEND_SPREAD)² / 2 is minimised, 0 ≤ c ≤ MOST_BEND and s
+    within the limits of `fit_scale`. Both numbers enter the shipped logits as factors, so the sum is convex.
+    """
+    logs: Floats = log_softmax(logits, axis=1)
+    factors = np.stack([logs, -(logs**2)], axis=-1)  # [N, K, 2]
+    true, total = factors[np.arange(len(targets)), targets], counts.sum()
+
+    def loss(point: Floats) -> tuple[float, Floats, Floats]:
+        """Value, gradient and curvature at (s, c), by picture."""
+        (s, c), shares = point, log_softmax(factors @ point, axis=1)
+        value = -counts @ shares[np.arange(len(targets)), targets]
+        weights = counts[:, None] * np.exp(shares)  # [N, K]
+        means = np.einsum("nk,nkp->np", weights, factors)
+        gradient = means.sum(axis=0) - counts @ true
+        spread = np.einsum("nk,nkp,nkq->pq", weights, factors, factors)
+        curvature = spread - np.einsum("np,nq,n->pq", means, means, 1 / np.maximum(counts, 1e-300))
+        value += TEMPERATURE_PRIOR * (s - 1 - np.log(s)) + (c / BEND_SPREAD) ** 2 / 2
+        gradient = gradient + np.array([TEMPERATURE_PRIOR * (1 - 1 / s), c / BEND_SPREAD**2])
+        curvature = curvature + np.diag([TEMPERATURE_PRIOR / s**2, BEND_SPREAD**-2])
+        return float(value) / total, gradient / total, curvature / total
+
+    def value_and_gradient(point: Floats) -> tuple[float, Floats]:
+        return loss(point)[:2]
+
+    limits = [(1 / HIGHEST_TEMPERATURE, 1 / LOWEST_TEMPERATURE), (0.0, MOST_BEND)]
+    start = np.array([fit_scale(logits, targets, counts), 0.0])
+    found: Floats = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=limits).x
+    for _ in range(POLISHING_STEPS):  # to the last digits, as in `_polish`
+        _, gradient, curvature = loss(found)
+        free = [not (low >= x or x >= high) for x, (low, high) in zip(found, limits, strict=True)]
+        if not any(free):
+            break
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+        found = np.clip(found - step, *np.transpose(limits))
+    return float(found[0]), float(found[1])
 
 
 def fit_scales(logits: Floats, targets: Ints, counts: Floats, scale: float) -> tuple[Floats, Floats]:

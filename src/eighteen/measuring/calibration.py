@@ -9,7 +9,7 @@ Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, for tem
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from eighteen.core.calibration import Calibration, Method
 from eighteen.core.errors import EighteenError
 from eighteen.core.predictions import softmax
 from eighteen.measuring._calibration_choice import candidates, reason_for, simplest_of, why_no_vector
-from eighteen.measuring._calibration_fits import fit_scale, fit_scales
+from eighteen.measuring._calibration_fits import fit_bend, fit_scale, fit_scales
 from eighteen.measuring.columns import sizes_without_noise
 from eighteen.measuring.intervals import wilson
 from eighteen.measuring.metrics import ECE_BINS, calibration_gaps, nll_terms
@@ -78,6 +78,30 @@ def fit_temperature(logits: Logits, targets: Ints, weights: Floats | None = None
     return Calibration("temperature", scales, biases, reason, len(kept))
 
 
+def fit_bent(logits: Logits, targets: Ints) -> Calibration:
+    """Gives the common scale and the bend of log-probabilities that minimise the NLL, see `core.Calibration`.
+
+    Weak priors (see `fit_bend`) draw them to a scale of 1 and no bend; no answer changes.
+
+    Args:
+        logits: `[N, K]`, K at least 2, finite.
+        targets: `[N]`, 0 … K - 1; negative where the class is unknown, and left out.
+
+    Returns:
+        "bent" with equal scales and biases of 0, or "none" if no picture has a known class.
+
+    Raises:
+        EighteenError: as in `fit_temperature`.
+    """
+    table, kept, counts = _known(logits, targets, None)
+    if len(kept) == 0:
+        return Calibration(reason="no picture with a known class to fit on")
+    scale, bend = (float(np.float32(found)) for found in fit_bend(table, kept, counts))
+    scales, biases = (scale,) * table.shape[1], (0.0,) * table.shape[1]
+    reason = f"scale {scale:.3g}, bend {bend:.3g}, fitted on {len(kept):,} pictures"
+    return Calibration("bent", scales, biases, reason, len(kept), bend)
+
+
 def fit_vector(logits: Logits, targets: Ints) -> Calibration:
     """Gives a scale and a bias for each class that minimise the NLL, drawn to the temperature's.
 
@@ -126,17 +150,21 @@ def cross_fitted(logits: Logits, targets: Ints, folds: Ints, method: Method) -> 
     return calibrated
 
 
-def choose_calibration(logits: Logits, targets: Ints, folds: Ints, groups: Ints | None = None) -> Calibration:
+def choose_calibration(
+    logits: Logits, targets: Ints, folds: Ints, groups: Ints | None = None, bends: bool = True
+) -> Calibration:
     """Gives the simplest calibration that is about as good as the best on pictures that it was not fitted on.
 
-    In the order none, temperature, vector: the first one whose out-of-fold NLL is at most one standard error
-    of the paired difference above the lowest, and not above that of none. It is then fitted on all pictures.
-    Vector scaling takes part where every class has 10 pictures, and with at most 5 million logits.
+    In the order none, temperature, bent, vector: the first one whose out-of-fold NLL is at most one
+    standard error of the paired difference above the lowest, and not above that of none. It is then
+    fitted on all pictures. Vector scaling takes part where every class has 10 pictures, and with at most
+    5 million logits.
 
     Args:
         logits, targets, folds: as in `cross_fitted`.
         groups: `[N]`; pictures of one group are not independent, and the standard error counts groups. Each
             picture is its own group if not given.
+        bends: whether "bent" takes part.
 
     Returns:
         The calibration; its reason gives the figures.
@@ -153,6 +181,7 @@ def choose_calibration(logits: Logits, targets: Ints, folds: Ints, groups: Ints 
     losses = {
         method: nll_terms(targets[known], softmax(cross_fitted(logits, targets, folds, method)[known]))
         for method in candidates(targets[known], logits.shape[1])
+        if bends or method != "bent"
     }
     fitted = _fit(simplest_of(losses, units[known]), logits, targets)
     skipped = why_no_vector(targets[known], logits.shape[1])
@@ -213,7 +242,12 @@ def _bin(confidence: Floats, right: npt.NDArray[np.bool_]) -> Bin:
 def _fit(method: Method, logits: Logits, targets: Ints) -> Calibration:
     if method == "none":
         return Calibration()
-    return fit_temperature(logits, targets) if method == "temperature" else fit_vector(logits, targets)
+    fit: Callable[[Logits, Ints], Calibration] = {
+        "temperature": fit_temperature,
+        "bent": fit_bent,
+        "vector": fit_vector,
+    }[method]
+    return fit(logits, targets)
 
 
 def _known(logits: Logits, targets: Ints, weights: Floats | None) -> tuple[Floats, Ints, Floats]:

@@ -21,19 +21,11 @@ class Answering(nn.Module):
         model: what is exported; its network is in evaluation mode.
     """
 
-    scale: Tensor
-    bias: Tensor
-
     def __init__(self, model: Exportable) -> None:
         super().__init__()
         self.network = model.network
         self.mirror_average = model.inputs.mirror_average
-        calibration, classes = model.calibration, len(model.class_names)
-        plain = calibration.method == "none"
-        scale = torch.ones(classes) if plain else torch.tensor(calibration.scale)
-        bias = torch.zeros(classes) if plain else torch.tensor(calibration.bias)
-        self.register_buffer("scale", scale)
-        self.register_buffer("bias", bias)
+        self.calibrating = Calibrating(model)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -43,7 +35,31 @@ class Answering(nn.Module):
             logits = (both[: images.shape[0]] + both[images.shape[0] :]) / 2
         else:
             logits = self.network(images)
-        return logits * self.scale + self.bias
+        calibrated: Tensor = self.calibrating(logits)
+        return calibrated
+
+
+class Calibrating(nn.Module):
+    """Logits of the network to calibrated ones, `[N, K]` each, see `Calibration`."""
+
+    scale: Tensor
+    bias: Tensor
+
+    def __init__(self, model: Exportable) -> None:
+        super().__init__()
+        calibration, classes = model.calibration, len(model.class_names)
+        plain = calibration.method == "none"
+        scale = torch.ones(classes) if plain else torch.tensor(calibration.scale)
+        bias = torch.zeros(classes) if plain else torch.tensor(calibration.bias)
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias)
+        self.bend = calibration.bend
+
+    def forward(self, logits: Tensor) -> Tensor:
+        calibrated = logits * self.scale + self.bias
+        if self.bend:
+            calibrated = calibrated - self.bend * logits.log_softmax(-1).square()
+        return calibrated
 
 
 class WithProbabilities(nn.Module):

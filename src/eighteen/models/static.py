@@ -5,14 +5,12 @@ What stays outside is the fit: bringing a picture of any size to `[1, size, size
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from eighteen.core.artifact import Exportable
 from eighteen.core.inputs import InputSpec
-from eighteen.models.answering import Answering
+from eighteen.models.answering import Calibrating
 
 
 class OnePicture(nn.Module):
@@ -32,12 +30,11 @@ class OnePicture(nn.Module):
         scale, shift = model.inputs.scale_and_shift()
         self.fitted = fitted
         self.mirror_average = model.inputs.mirror_average
-        # The mirror image is made here by picking columns, which, unlike turning it round, stays integer.
-        self.answering = Answering(
-            replace(model, inputs=model.inputs.model_copy(update={"mirror_average": False}))
-        )
+        self.network = model.network
+        self.calibrating = Calibrating(model)
         self.register_buffer("scale", torch.from_numpy(scale))
         self.register_buffer("shift", torch.from_numpy(shift))
+        # The mirror image is made here by picking columns, which, unlike turning it round, stays integer.
         self.register_buffer("mirrored", torch.arange(model.inputs.size - 1, -1, -1, dtype=torch.int32))
         self.eval()
 
@@ -46,9 +43,10 @@ class OnePicture(nn.Module):
             picture = picture * self.scale + self.shift
         if self.mirror_average:
             picture = torch.cat([picture, picture.index_select(2, self.mirrored)])
-        logits: Tensor = self.answering(picture.permute(0, 3, 1, 2))
+        logits: Tensor = self.network(picture.permute(0, 3, 1, 2))
         if self.mirror_average:
             logits = logits.mean(0, keepdim=True)
+        logits = self.calibrating(logits)
         return logits.softmax(-1), logits
 
 
