@@ -49,8 +49,10 @@ def model() -> Exportable:
     torch.manual_seed(0)
     network = ResNet18(len(CLASSES), blocks=(1, 1, 1, 1), stem="imagenet", width=8)
     with_random_norms(network)
+    with torch.no_grad():  # as trained weights are here and there; in halves it would be 0
+        network.conv1.weight[0, 0, 0, 0] = 1e-9
     nothing = np.zeros((0, 3, 32, 32), np.float32)
-    calibration = Calibration("vector", (1.5, 0.8, 1.1), (0.1, -0.2, 0.3))
+    calibration = Calibration("bent", (1.5, 0.8, 1.1), (0.1, -0.2, 0.3), bend=0.1)
     return Exportable(network.eval(), INPUTS, calibration, CLASSES, {"model": "resnet18"}, lambda: nothing)
 
 
@@ -116,10 +118,15 @@ def number(value: Any) -> Any:
 OPERATIONS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
     "relu": lambda given: given["x"].relu(),
     "add": lambda given: given["x"] + given["y"],
+    "sub": lambda given: given["x"] - given["y"],
     "mul": lambda given: given["x"] * given["y"],
+    "exp": lambda given: given["x"].exp(),
+    "log": lambda given: given["x"].log(),
     "linear": lambda given: functional.linear(given["x"], given["weight"], given.get("bias")),
     "softmax": lambda given: given["x"].softmax(int(given["axis"])),
     "reduce_mean": lambda given: given["x"].mean(given["axes"].tolist(), keepdim=bool(given["keep_dims"])),
+    "reduce_max": lambda given: given["x"].amax(given["axes"].tolist(), keepdim=bool(given["keep_dims"])),
+    "reduce_sum": lambda given: given["x"].sum(given["axes"].tolist(), keepdim=bool(given["keep_dims"])),
     "reshape": lambda given: given["x"].reshape(given["shape"].tolist()),
     "reverse": lambda given: given["x"].flip(given["axes"].tolist()),
     "cast": lambda given: given["x"],
@@ -218,7 +225,7 @@ def test_the_program_in_the_files_computes_what_the_network_does(
                 found = computed(coreml._read(folder / name)[1], takes, given)
                 np.testing.assert_allclose(found["logits"].numpy(), right, atol=1e-5)
                 wanted = torch.from_numpy(right).softmax(-1).numpy()
-                np.testing.assert_allclose(found["probabilities"].numpy(), wanted, atol=1e-6)
+                np.testing.assert_allclose(found["probabilities"].numpy(), wanted, atol=3e-6)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs here")

@@ -58,7 +58,10 @@ class Calibrating(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         calibrated = logits * self.scale + self.bias
         if self.bend:
-            calibrated = calibrated - self.bend * logits.log_softmax(-1).square()
+            # The logarithm of the softmax; some runtimes would take it of a share that has become 0.
+            shifted = logits - logits.amax(-1, keepdim=True)
+            logs = shifted - shifted.exp().sum(-1, keepdim=True).log()
+            calibrated = calibrated - self.bend * logs * logs
         return calibrated
 
 
