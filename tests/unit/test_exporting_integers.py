@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from eighteen.core.artifact import Exportable, Files, Opened, Pictures
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import GateError
+from eighteen.core.errors import CannotKeepError, GateError
 from eighteen.core.inputs import InputSpec
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
@@ -194,6 +194,32 @@ def test_a_planted_layer_is_kept_in_float(network: Small, tmp_path: Path) -> Non
         "all layers",
         "1 of 4 layers in float",
     ]
+
+
+def test_a_mixture_that_the_format_cannot_hold_is_passed_over(network: Small, tmp_path: Path) -> None:
+    form, told = played(True), []
+
+    def write(model: Exportable, folder: Path, precision: str) -> Files:
+        if len(model.kept) == 1:
+            raise CannotKeepError("no program for it")
+        files: Files = form.write(model, folder, precision)
+        return files
+
+    picky: Any = SimpleNamespace(write=write, open_files=form.open_files, KEEPS_LAYERS=True)
+    model, facts = to_integers(
+        picky,
+        exportable(spoiled(network)),
+        held(network, tmp_path),
+        no_training,
+        tmp_path,
+        lambda *what: told.append(what[-1]),
+    )
+    assert len(model.kept) == 2 and "conv3" in model.kept
+    assert [sentence.split(":")[0] for sentence in facts["attempts"]] == [
+        "all layers",
+        "2 of 4 layers in float",
+    ]
+    assert "integers, 1 layers in float: no program for it" in told
 
 
 def batches() -> Iterator[Tensor]:

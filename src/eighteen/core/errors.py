@@ -39,6 +39,10 @@ class GateError(EighteenError):
     exit_code = 3
 
 
+class CannotKeepError(EighteenError):
+    """A format cannot hold these layers in float among integers; others it may."""
+
+
 class Interrupted(EighteenError):
     """The user stopped the run; its state is saved and it resumes."""
 

@@ -25,7 +25,7 @@ from eighteen.core import store
 from eighteen.core.artifact import Exportable
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import GateError
+from eighteen.core.errors import CannotKeepError, GateError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
@@ -148,7 +148,11 @@ def _attempts(
     yield best
     tensor = torch.from_numpy(model.inputs.normalised(model.samples()))
     for kept in _choices(writer, model, tensor):
-        found = _attempt(writer, replace(model, kept=kept), held, 0)
+        try:
+            found = _attempt(writer, replace(model, kept=kept), held, 0)
+        except CannotKeepError as cannot:
+            progress("note", 0, 0, f"integers, {len(kept)} layers in float: {cannot}")
+            continue
         yield found
         best = min(best, found, key=lambda each: each.fall)
     network = train(model.network, tensor, best.model.kept, progress)

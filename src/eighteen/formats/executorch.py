@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from eighteen.core import store
 from eighteen.core.artifact import Exportable, Files, Opened
-from eighteen.core.errors import RunError
+from eighteen.core.errors import CannotKeepError, RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.formats._opening import Run, open_described
 
@@ -63,6 +63,9 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
         model: what to write.
         folder: exists, and is empty.
         precision: of `PRECISIONS`.
+
+    Raises:
+        CannotKeepError: XNNPACK has no program in which these layers are in float and the others in integers.
     """
     with _exporters_warnings_away():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -70,11 +73,16 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
         from executorch.exir.passes import MemoryPlanningPass
 
         programs = _programs(model if precision == "fp32" else replace(model, network=_quantised(model)))
-        edge = to_edge_transform_and_lower(
-            programs,
-            partitioner={name: [XnnpackPartitioner()] for name in programs},
-            constant_methods=dict(model.metadata),
-        )
+        try:
+            edge = to_edge_transform_and_lower(
+                programs,
+                partitioner={name: [XnnpackPartitioner()] for name in programs},
+                constant_methods=dict(model.metadata),
+            )
+        except RuntimeError as error:
+            if not model.kept:
+                raise
+            raise CannotKeepError(f"XNNPACK does not take this mixture ({str(error)[:160]})") from error
         # The caller's own memory is read: a picture is not copied first.
         planning = MemoryPlanningPass(alloc_graph_input=False)
         lowered = edge.to_executorch(ExecutorchBackendConfig(memory_planning_pass=planning))
