@@ -92,6 +92,13 @@ def test_a_split_that_was_not_scored_is_named_with_the_way_to_score_it(
     assert f"eighteen evaluate {trained.path} --split test" in said.err
 
 
+def test_what_cannot_be_compared_is_said_at_once(eighteen: Callable[..., Any], trained: Run) -> None:
+    said = eighteen("compare", trained.path, trained.path)
+    assert said.code == 1 and "would be compared with itself" in said.err
+    said = eighteen("compare", trained.path, trained.path, "--split", "foo")
+    assert said.code == 1 and "'foo'; expected one of train, val, test" in said.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["DATA"], ["RUN", "RUN", "--change", "seed=1"], ["DATA", "--out", "OUT"], ["RUN", "RUN", "RUN"]],

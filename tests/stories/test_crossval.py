@@ -11,7 +11,7 @@ import pytest
 
 from eighteen import Recipe, report
 from eighteen.api import compare_recipes, crossval, resume_crossval
-from eighteen.core.errors import Interrupted, RecipeError, RunError
+from eighteen.core.errors import DatasetError, Interrupted, RecipeError, RunError
 from eighteen.core.study import Study
 from eighteen.evaluating import crossval as crossval_module
 
@@ -53,6 +53,14 @@ def test_each_training_has_its_share_of_validation_though_the_split_was_made_by_
     for run in made.runs:
         counts = run.dataset.split_counts
         assert counts["val"] / (counts["val"] + counts["train"]) == pytest.approx(0.15, abs=0.08)
+
+
+def test_too_many_folds_leave_nothing_behind(
+    pictures: Path, small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match="9000 folds of"):
+        crossval(pictures, tmp_path / "study", asked(small), folds=9000)
+    assert not (tmp_path / "study").exists()
 
 
 def test_repeats_have_other_folds_and_other_seeds(study: Study) -> None:

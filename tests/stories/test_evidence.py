@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,31 @@ def test_a_run_from_before_calibration_answers_as_its_network_does(
     assert Run.open(old).calibration == Calibration()
     (answer,) = Predictor.open(old).predict([photos / "val" / "red" / "000.png"])
     assert sum(answer.probabilities) == pytest.approx(1)
+
+
+def test_sets_are_lists_in_json_and_nothing_readable_is_a_failure(
+    run: Run, photos: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    said = eighteen("predict", run.path, photos / "test" / "red", "--coverage", "0.95", "--json")
+    for row in json.loads(said.out)["predictions"]:
+        assert row["set"][0] == row["label"]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    said = eighteen("predict", run.path, broken)
+    assert said.code == 1 and "1 picture; 1 could not be read" in said.err
+    assert said.out.split("\t")[1:3] == ["", ""]
+    assert eighteen("predict", run.path, broken, "--json").code == 1
+    assert eighteen("predict", run.path, broken, photos / "test" / "red").code == 0
+
+
+def test_a_calibration_of_other_classes_is_a_clear_error(
+    run: Run, photos: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    other = Path(shutil.copytree(run.path, tmp_path / "other"))
+    row = {"method": "temperature", "scale": [0.5] * 9, "bias": [0.0] * 9, "reason": "x", "n": 60}
+    (other / "calibration.json").write_text(json.dumps(row))
+    said = eighteen("predict", other, photos / "test" / "red")
+    assert said.code == 1 and "is for 9 classes, and the run has 2" in said.err
 
 
 def test_sets_hold_the_answer_and_are_in_the_table(

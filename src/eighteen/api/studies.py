@@ -40,11 +40,14 @@ def crossval(
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
+    from eighteen.splitting import folds as deal
+
     recipe, out = pinned(recipe or Recipe()), Path(out)
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
     require_absent(out)
     found = audited(data, recipe, progress)
+    deal(found.dataset, folds)  # before the study is there: too many folds leave nothing behind
     asked = {"recipe": recipe.to_json(), "folds": folds, "repeats": repeats}
     with Study.creating(out, "crossval", asked) as staging:
         staging.save_dataset(found.dataset)

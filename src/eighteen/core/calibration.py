@@ -6,17 +6,20 @@ class by class. With one common scale and no bend it is a temperature (Guo et al
 Modern Neural Networks, ICML 2017). A bend lowers small probabilities further than a temperature does,
 which smoothed labels, holding them up in training, ask for; it keeps the order of classes (see Rahimi et
 al., Intra Order-Preserving Functions for Calibration of Multi-Class Neural Networks, NeurIPS 2020).
-Neither changes an answer. With a scale and a bias a class it is vector scaling, which can.
+Neither changes an answer (but for ties by rounding). With a scale and a bias a class it is vector
+scaling, which can.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
+
+from eighteen.core.errors import RunError
 
 Method = Literal["none", "temperature", "bent", "vector"]
 
@@ -63,5 +66,27 @@ class Calibration:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
-        bend = row.get("bend", 0.0)  # runs of before there were bends have none
-        return cls(row["method"], tuple(row["scale"]), tuple(row["bias"]), row["reason"], row["n"], bend)
+        """Reads what `to_json` gave.
+
+        Raises:
+            RunError: something is missing, or the numbers are none that a fit gives.
+        """
+        try:
+            bend = float(row.get("bend", 0.0))  # runs of before there were bends have none
+            scale, bias = (tuple(map(float, row[name])) for name in ("scale", "bias"))
+            made = cls(row["method"], scale, bias, str(row["reason"]), int(row["n"]), bend)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the calibration cannot be read ({error!r}); calibrate the run again") from error
+        fits = len(scale) == len(bias) and bool(scale) == (made.method != "none")
+        if made.method not in get_args(Method) or not fits or not np.isfinite([*scale, *bias]).all():
+            raise RunError(
+                f"the calibration says method {made.method!r}, {len(scale)} scales and {len(bias)} biases; "
+                f"expected one of {', '.join(get_args(Method))}, and a finite number of each a class"
+            )
+        turns = made.method != "vector" and min(scale, default=1.0) <= 0
+        if turns or not 0 <= bend < np.inf:
+            raise RunError(
+                f"the calibration has a scale of {min(scale, default=1.0):g} and a bend of {bend:g}; "
+                f"expected scales above 0 and a bend of 0 or more"
+            )
+        return made

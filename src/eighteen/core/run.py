@@ -112,7 +112,15 @@ class Run(Scored):
     def calibration(self) -> Calibration:
         """What is done to the network's logits; nothing in runs that were made without."""
         path = self.path / "calibration.json"
-        return Calibration.from_json(store.read_object(path)) if path.exists() else Calibration()
+        if not path.exists():
+            return Calibration()
+        found = Calibration.from_json(store.read_object(path))
+        if found.scale and len(found.scale) != len(self.class_names):
+            raise RunError(
+                f"{path} is for {len(found.scale)} classes, and the run has {len(self.class_names)}; put "
+                f"its own file back, or train the run again"
+            )
+        return found
 
     @property
     def is_calibrated(self) -> bool:

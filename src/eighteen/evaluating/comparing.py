@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
@@ -64,6 +64,9 @@ def compare_runs(first: Run, second: Run, split: str | None, margin: float) -> C
     runs = (first, second)
     common = set(first.predicted_splits) & set(second.predicted_splits)
     chosen = split or ("test" if "test" in common else "val")
+    known = [*SPLITS, *sorted({*first.predicted_splits, *second.predicted_splits} - {*SPLITS})]
+    if chosen not in known:
+        raise DatasetError(f"there are no predictions for '{chosen}'; expected one of {', '.join(known)}")
     for run in runs:
         if chosen not in run.predicted_splits:
             raise DatasetError(
@@ -71,6 +74,8 @@ def compare_runs(first: Run, second: Run, split: str | None, margin: float) -> C
                 f"(it has: {', '.join(run.predicted_splits)}); "
                 f"make them: eighteen evaluate {run.path} --split {chosen}"
             )
+    if first.path.resolve() == second.path.resolve():
+        raise DatasetError(f"{first.path} would be compared with itself; name another run")
     names = _names(runs)
     predictions = [run.predictions(chosen) for run in runs]
     return compare(predictions[0], predictions[1], margin=margin, split=chosen, names=names)

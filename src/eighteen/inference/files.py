@@ -47,7 +47,10 @@ class PredictedFiles:
         return pl.DataFrame(columns, schema=schema)
 
     def to_json(self) -> dict[str, Any]:
-        return {"classes": list(self.class_names), "predictions": self.to_table().to_dicts()}
+        rows = self.to_table().to_dicts()
+        if self.with_sets:
+            rows = [{**each, "set": list(row.labels)} for each, row in zip(rows, self.rows, strict=True)]
+        return {"classes": list(self.class_names), "predictions": rows}
 
 
 def predict_files(

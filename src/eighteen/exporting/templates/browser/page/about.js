@@ -26,7 +26,7 @@ function rows({ artifact, inputs, parity }) {
   ];
   if (parity.page?.n) found.push([`This page, in ${parity.page.browser}`, proof(parity.page)]);
   if (artifact.calibration.method !== "none") {
-    found.push(["Percentages", `calibrated (${artifact.calibration.method}, on ${artifact.calibration.n} pictures)`]);
+    found.push(["Percentages", `calibrated on ${artifact.calibration.n} pictures`]);
   } else found.push(["Percentages", "as the network gives them, not calibrated"]);
   found.push(["Knows", artifact.class_names.join(", ")]);
   found.push(["Made with", artifact.notes.made_with]);
