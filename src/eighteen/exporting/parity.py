@@ -276,9 +276,9 @@ def _problems(
             f"the same answer on {agreement:.2%} of the files, at least {limits.agreement:.1%} wanted"
         )
     if not gap <= limits.probability:
-        found.append(f"probabilities differ by {gap:.2g}, at most {limits.probability:g} allowed")
+        found.append(f"probabilities differ by {gap:.3g}, at most {limits.probability:g} allowed")
     if not bare <= limits.bare:
-        found.append(f"through the tensor entry they differ by {bare:.2g}, at most {limits.bare:g} allowed")
+        found.append(f"through the tensor entry they differ by {bare:.3g}, at most {limits.bare:g} allowed")
     if accuracy is not None and accuracy.value is not None and accuracy.value < -limits.accuracy:
         found.append(
             f"accuracy on validation falls by {-accuracy.value:.4f} ({accuracy.low:+.4f} to "
