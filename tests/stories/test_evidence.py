@@ -78,8 +78,6 @@ def test_a_predictor_applies_what_the_run_holds(run: Run, photos: Path) -> None:
 def test_a_run_from_before_calibration_answers_as_its_network_does(
     run: Run, tmp_path: Path, photos: Path
 ) -> None:
-    import shutil
-
     old = Path(shutil.copytree(run.path, tmp_path / "old"))
     (old / "calibration.json").unlink()
     assert Run.open(old).calibration == Calibration()

@@ -17,7 +17,6 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
 
 from eighteen.core.errors import RunError
 
@@ -58,7 +57,9 @@ class Calibration:
         scale, bias = np.asarray(self.scale, np.float32), np.asarray(self.bias, np.float32)
         calibrated = logits * scale + bias
         if self.bend:
-            calibrated = calibrated - np.float32(self.bend) * log_softmax(logits, axis=-1) ** 2
+            shifted = logits - logits.max(axis=-1, keepdims=True)
+            logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+            calibrated = calibrated - np.float32(self.bend) * logs**2
         return np.asarray(calibrated, np.float32)
 
     def to_json(self) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def why_no_vector(targets: Ints, n_classes: int) -> str:
     return ""
 
 
-def candidates(targets: Ints, n_classes: int) -> tuple[Method, ...]:
+def candidates(targets: Ints, n_classes: int, bends: bool) -> tuple[Method, ...]:
     """Methods that these pictures of known class can be asked about, simplest first."""
-    simple: tuple[Method, ...] = ("none", "temperature", "bent")
+    simple: tuple[Method, ...] = ("none", "temperature", "bent") if bends else ("none", "temperature")
     return simple if why_no_vector(targets, n_classes) else (*simple, "vector")
 
 

@@ -68,33 +68,33 @@ def fit_bend(logits: Floats, targets: Ints, counts: Floats) -> tuple[float, floa
     factors = np.stack([logs, -(logs**2)], axis=-1)  # [N, K, 2]
     true, total = factors[np.arange(len(targets)), targets], counts.sum()
 
-    def loss(point: Floats) -> tuple[float, Floats, Floats]:
-        """Value, gradient and curvature at (s, c), by picture."""
+    def loss(point: Floats) -> tuple[float, Floats]:
+        """Value and gradient at (s, c), by picture."""
         (s, c), shares = point, log_softmax(factors @ point, axis=1)
         value = -counts @ shares[np.arange(len(targets)), targets]
-        weights = counts[:, None] * np.exp(shares)  # [N, K]
-        means = np.einsum("nk,nkp->np", weights, factors)
-        gradient = means.sum(axis=0) - counts @ true
-        spread = np.einsum("nk,nkp,nkq->pq", weights, factors, factors)
-        curvature = spread - np.einsum("np,nq,n->pq", means, means, 1 / np.maximum(counts, 1e-300))
+        gradient = np.einsum("n,nk,nkp->p", counts, np.exp(shares), factors, optimize=True) - counts @ true
         value += TEMPERATURE_PRIOR * (s - 1 - np.log(s)) + (c / BEND_SPREAD) ** 2 / 2
         gradient = gradient + np.array([TEMPERATURE_PRIOR * (1 - 1 / s), c / BEND_SPREAD**2])
-        curvature = curvature + np.diag([TEMPERATURE_PRIOR / s**2, BEND_SPREAD**-2])
-        return float(value) / total, gradient / total, curvature / total
+        return float(value) / total, gradient / total
 
-    def value_and_gradient(point: Floats) -> tuple[float, Floats]:
-        return loss(point)[:2]
+    def curvature(point: Floats) -> Floats:
+        weights = counts[:, None] * softmax(factors @ point, axis=1)  # [N, K]
+        means = np.einsum("nk,nkp->np", weights, factors)
+        spread = np.einsum("nk,nkp,nkq->pq", weights, factors, factors)
+        spread = spread - np.einsum("np,nq,n->pq", means, means, 1 / np.maximum(counts, 1e-300))
+        found: Floats = (spread + np.diag([TEMPERATURE_PRIOR / point[0] ** 2, BEND_SPREAD**-2])) / total
+        return found
 
     limits = [(1 / HIGHEST_TEMPERATURE, 1 / LOWEST_TEMPERATURE), (0.0, MOST_BEND)]
     start = np.array([fit_scale(logits, targets, counts), 0.0])
-    found: Floats = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=limits).x
+    found: Floats = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits).x
     for _ in range(POLISHING_STEPS):  # to the last digits, as in `_polish`
-        _, gradient, curvature = loss(found)
+        _, gradient = loss(found)
         free = [not (low >= x or x >= high) for x, (low, high) in zip(found, limits, strict=True)]
         if not any(free):
             break
         step = np.zeros(2)
-        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+        step[free] = np.linalg.solve(curvature(found)[np.ix_(free, free)], gradient[free])
         found = np.clip(found - step, *np.transpose(limits))
     return float(found[0]), float(found[1])
 

@@ -180,8 +180,7 @@ def choose_calibration(
         return Calibration(reason=reason, n=int(known.sum()))
     losses = {
         method: nll_terms(targets[known], softmax(cross_fitted(logits, targets, folds, method)[known]))
-        for method in candidates(targets[known], logits.shape[1])
-        if bends or method != "bent"
+        for method in candidates(targets[known], logits.shape[1], bends)
     }
     fitted = _fit(simplest_of(losses, units[known]), logits, targets)
     skipped = why_no_vector(targets[known], logits.shape[1])
