@@ -8,30 +8,27 @@ Test pictures take no part. What the command prints is the error of calibration 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from evidence import print_calibration
+from few_pictures import Stage, one_run
 
-from eighteen import Run, audit
+from eighteen import audit
 
-BY_HEART = {
-    "model.weights": "none",
-    "model.width": 0.25,
-    "training.epochs": 30,
-    "training.ema_decay": 0,
-    "training.progressive_from": 1,
-    "training.select_by": "last",
-    "loss.label_smoothing": 0,
-    "optimizer.weight_decay": 0,
-    "augment.crop": "none",
-    "augment.horizontal_flip": 0,
-    "inputs.mirror_average": "false",
-    "data.allow_outside": "true",
-}
+BY_HEART = (
+    "model.width=0.25",
+    "training.epochs=30",
+    "training.ema_decay=0",
+    "training.progressive_from=1",
+    "loss.label_smoothing=0",
+    "optimizer.weight_decay=0",
+    "augment.crop=none",
+    "augment.horizontal_flip=0",
+    "inputs.mirror_average=false",
+)
+"""Beside what every training of `few_pictures` is given."""
 
 
 def main() -> None:
@@ -43,13 +40,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("overconfidence"))
     arguments = parser.parse_args()
-    path = arguments.out / "run"
-    if not path.exists():
-        table = drawn(arguments.pictures.resolve(), arguments.per_class, arguments.seed, arguments.out)
-        settings = [part for name, value in BY_HEART.items() for part in ("--set", f"{name}={value}")]
-        command = [sys.executable, "-m", "eighteen", "train", str(table), "--out", str(path), *settings]
-        subprocess.run(command, check=True, stdout=sys.stderr)
-    run = Run.open(path)
+    table = drawn(arguments.pictures.resolve(), arguments.per_class, arguments.seed, arguments.out)
+    stage = Stage(False, arguments.per_class, arguments.out)
+    run = one_run(table, stage, "by heart", BY_HEART, arguments.seed, [])
     accuracy = run.measures["val"]["accuracy"]
     print(f"{accuracy.n:,} validation pictures, accuracy {accuracy.value:.4f}")
     print_calibration(run, "val")
