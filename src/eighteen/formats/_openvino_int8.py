@@ -46,17 +46,3 @@ def quantised(network: Any, model: Exportable, floats: Sequence[str]) -> Any:
             ignored_scope=nncf.IgnoredScope(names=names, validate=False),
             advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
         )
-
-
-def joined(front: Any, back: Any) -> Any:
-    """One model: the preparation in front of a network.
-
-    Args:
-        front: `image` to `tensor`.
-        back: `tensor` to its outputs.
-    """
-    import openvino
-
-    entry = back.inputs[0].get_node()
-    entry.output(0).replace(front.outputs[0].get_node().input_value(0))
-    return openvino.Model(back.get_results(), front.get_parameters())
