@@ -55,8 +55,10 @@ def test_a_signal_is_heard_after_a_model_was_let_go_in_another_thread(tmp_path: 
     assert (done.returncode, done.stdout) == (0, "asked to stop"), done.stderr
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
-def test_the_preparation_of_pictures_is_exact_in_every_precision(tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_preparation_of_pictures_is_exact_with_weights_in_half_precision(
+    tmp_path: Path, precision: str
+) -> None:
     """Rounded with the network, it changed every pixel, and half precision was refused for it."""
     pytest.importorskip("openvino", reason="openvino is not installed")
     torch.manual_seed(0)
@@ -74,4 +76,4 @@ def test_the_preparation_of_pictures_is_exact_in_every_precision(tmp_path: Path,
     bare = opened.bare(tensor)
     assert np.abs(opened.answer([picture]) - bare).max() < 1e-4
     exact = network(torch.from_numpy(tensor)).detach().numpy()
-    assert np.abs(bare - exact).max() < {"fp32": 1e-4, "fp16": 0.05, "bf16": 0.5}[precision]
+    assert np.abs(bare - exact).max() < {"fp32": 1e-4, "fp16": 0.05}[precision]

@@ -3,14 +3,13 @@
 Made from the ONNX graphs, so both take and give the same under the same names: `model.xml` pictures,
 `bare.xml` the normalised tensor, each with its weights in a `.bin` beside it.
 
-`bf16` and `fp16` keep the weights of the network in half precision. The network of a `bf16` model also computes
-in bfloat16 where the processor has it; the others compute in float32, whatever the processor, and integers in
-integers. The preparation of pictures is in float32 everywhere: rounded, it would change every pixel.
+`bf16` and `fp16` keep the weights of the network in half precision. A `bf16` model also computes in bfloat16
+where the processor has it, the preparation of pictures too; the others compute in float32, whatever the
+processor, and integers in integers.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
@@ -35,7 +34,6 @@ NEEDS_FOR_INT8 = ("nncf",)
 KEEPS_LAYERS = True
 
 MODEL, BARE = "model.xml", "bare.xml"
-_PREPARATION = "preparation_"
 _SECTION = "eighteen"
 _COMPUTES_IN = "computes_in"
 
@@ -56,8 +54,6 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
             converted.set_rt_info(value, [_SECTION, key])
         # Half precision is made before the preparation comes in front, which this would round too.
         openvino.save_model(converted, folder / name, compress_to_fp16=False)
-    if precision == "bf16":
-        _keep_preparation_exact(folder / MODEL)
     return Files(MODEL, BARE)
 
 
@@ -72,8 +68,6 @@ def _graphs(network: ModelProto, model: Exportable, precision: str) -> dict[str,
     elif precision in ("fp16", "bf16"):
         compress_model_transformation(converted)
     front = _converted(onnx_format.preparation(model.inputs))
-    for operation in front.get_ops():
-        operation.set_friendly_name(_PREPARATION + operation.get_friendly_name())
     return {BARE: converted, MODEL: _joined(front, converted.clone())}
 
 
@@ -84,23 +78,6 @@ def _joined(front: Any, back: Any) -> Any:
     entry = back.inputs[0].get_node()
     entry.output(0).replace(front.outputs[0].get_node().input_value(0))
     return openvino.Model(back.get_results(), front.get_parameters())
-
-
-def _keep_preparation_exact(path: Path) -> None:
-    """Marks the operations of the preparation, which a runtime that computes in bfloat16 then leaves alone.
-
-    The runtime's own mark (`ov::disable_conversion`), which its Python interface does not offer.
-    """
-    tree = ET.parse(path)
-    for layer in tree.iterfind("./layers/layer"):
-        if layer.attrib["name"].startswith(_PREPARATION):
-            notes = layer.find("rt_info")
-            if notes is None:
-                notes = ET.Element("rt_info")
-                layer.insert(1 if layer.find("data") is not None else 0, notes)
-            mark = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16,bf16"}
-            ET.SubElement(notes, "attribute", mark)
-    tree.write(path, encoding="utf-8", xml_declaration=True)
 
 
 @cache
