@@ -57,8 +57,6 @@ def test_a_signal_is_heard_after_a_model_was_let_go_in_another_thread(tmp_path: 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_weights_in_half_precision_leave_the_preparation_exact(tmp_path: Path, precision: str) -> None:
-    tmp_path: Path, precision: str
-) -> None:
     """Rounded with the network, it changed every pixel, and half precision was refused for it."""
     pytest.importorskip("openvino", reason="openvino is not installed")
     torch.manual_seed(0)
