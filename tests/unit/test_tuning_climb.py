@@ -17,11 +17,15 @@ from eighteen.core.recipe import Recipe
 from eighteen.evaluating.heldout import Part
 from eighteen.measuring.paired import compare, difference
 from eighteen.reporting.waterfall import MOST_LETTERS
-from eighteen.tuning import climbing
-from eighteen.tuning.climbing import HURTS, KEPT, NO_TIME, Climber, Clock, Scored, planned_trainings, stages
+from eighteen.tuning import climb as climb_module
+from eighteen.tuning import climbing, confirming
+from eighteen.tuning.affording import Clock, halving_trainings, stages
+from eighteen.tuning.climb import AskedClimb, Outcome, as_result, climbed_and_confirmed
+from eighteen.tuning.climbing import Climber, Scored
 from eighteen.tuning.confirming import Effort, fitting_effort
 from eighteen.tuning.rungs import Rung, rungs
 from eighteen.tuning.textbook import textbook
+from eighteen.tuning.tried import HURTS, KEPT, NO_TIME
 
 PICTURES, FOLDS = 300, 3
 Skill = Callable[[Recipe], float]
@@ -159,7 +163,7 @@ def test_budget_is_halved_and_no_training_is_made_twice() -> None:
     climber(trainer).climb(Recipe(), RUNGS)
     assert len(set(trainer.asked)) == len(trainer.asked)
     assert len(trainer.asked) == FOLDS + 6 * 1 + 3 * 2
-    assert planned_trainings(6, FOLDS) >= len(trainer.asked)
+    assert FOLDS + halving_trainings(6, FOLDS) == len(trainer.asked)
     assert (stages(5), stages(3), stages(1)) == ((1, 2, 5), (1, 3), (1,))
 
 
@@ -169,6 +173,146 @@ def test_without_time_the_rest_is_not_tried_and_says_so() -> None:
     assert len(trainer.asked) <= 4
     assert [row.verdict for row in climbed.rungs].count(NO_TIME) >= 3
     assert climbed.recipe == Recipe()
+
+
+def test_only_what_time_can_judge_is_begun_and_the_rest_comes_later() -> None:
+    trainer = FakeTrainer(only_mirror_helps, seconds=10)
+    # The base on three folds, and a round of two rungs: two trainings, then the better one on two more folds.
+    climbed = climber(trainer, seconds=30 + 40).climb(Recipe(), RUNGS)
+    rows = {row.name: row for row in climbed.rungs}
+    assert {name for name, row in rows.items() if row.round} == {"smoothing", "clipping"}
+    assert sorted(rows[name].folds for name in ("smoothing", "clipping")) == [1, 3]
+    assert {rows[name].verdict for name in ("dropout", "mirrored", "colour", "decay")} == {NO_TIME}
+
+
+def test_time_that_failed_practices_leave_goes_to_those_that_waited() -> None:
+    def fails(recipe: Recipe) -> float:
+        if recipe.loss.label_smoothing == 0.2 or recipe.training.clip_norm == 5.0:
+            raise TrainingError("the loss is not finite")
+        return only_mirror_helps(recipe)
+
+    climbed = climber(FakeTrainer(fails, seconds=10), seconds=30 + 40.5).climb(Recipe(), RUNGS)
+    kept = [row for row in climbed.rungs if row.kept]
+    assert [row.name for row in kept] == ["mirrored"] and kept[0].round == 2
+
+
+def test_what_was_measured_stays_known_when_time_ends() -> None:
+    class Slower(FakeTrainer):
+        def __call__(self, name: str, part: Part, recipe: Recipe) -> Scored:
+            made = super().__call__(name, part, recipe)
+            return made if part.fold == 0 or name == "base" else Scored(made.predictions, 1000.0)
+
+    climbed = climber(Slower(only_mirror_helps, seconds=10), seconds=30 + 120).climb(Recipe(), RUNGS)
+    tried = [row for row in climbed.rungs if row.round]
+    assert len(tried) == len(RUNGS) and all(row.difference is not None for row in tried)
+    assert any(row.verdict.endswith("no time was left after 1 fold") for row in tried)
+
+
+def test_a_device_without_memory_ends_no_climb_and_takes_its_time() -> None:
+    def fails(recipe: Recipe) -> float:
+        if recipe.model.dropout:
+            raise RuntimeError("CUDA out of memory")
+        return only_mirror_helps(recipe)
+
+    climbed = climber(FakeTrainer(fails)).climb(Recipe(), RUNGS)
+    assert {row.name: row.verdict for row in climbed.rungs}["dropout"] == "failed: CUDA out of memory"
+
+
+def test_no_rung_changes_what_the_user_set() -> None:
+    made = Climber(
+        PARTS,
+        FakeTrainer(only_mirror_helps),
+        lambda recipe: recipe,
+        "accuracy",
+        Clock(1e6),
+        silent,
+        ("augment.horizontal_flip",),
+    )
+    rows = {row.name: row for row in made.climb(Recipe(), RUNGS).rungs}
+    assert rows["mirrored"].verdict == "not tried: your own augment.horizontal_flip stands"
+    kept = textbook(Recipe(), True, ("loss.label_smoothing", "training.clip_norm"))
+    assert (kept.loss.label_smoothing, kept.training.clip_norm) == (0.1, 2.0)
+    assert kept.training.head_first is False
+
+
+# A whole climb with its confirmation
+
+
+def whole(
+    monkeypatch: pytest.MonkeyPatch, skill: Skill, minutes: float | None = None, training_s: float = 60.0
+) -> tuple[Outcome, FakeTrainer, AskedClimb]:
+    """Of trainings that take as long as they have epochs, 12 where nothing else is said."""
+
+    def seconds(recipe: Recipe) -> float:
+        epochs = recipe.training.epochs
+        return training_s * (1 if epochs == "auto" else epochs / 12)
+
+    fake = FakeTrainer(skill)
+
+    def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
+        epochs = 12 if recipe.training.epochs == "auto" else recipe.training.epochs
+        return Scored(fake(name, part, recipe).predictions, seconds(recipe), epochs)
+
+    for module in (climb_module, confirming):
+        monkeypatch.setattr(module, "parts", lambda known, k, repeats, seed: PARTS)
+    monkeypatch.setattr(confirming, "_is_fresh", lambda part, effort: True)
+    monkeypatch.setattr(climb_module, "outside_test", lambda dataset: dataset)
+    monkeypatch.setattr(climb_module, "resolve", lambda recipe, dataset: (explicit(recipe, "file"), {}))
+    asked = AskedClimb(Recipe(), "textbook", (), (), "accuracy", minutes, FOLDS, 1, False)
+    outcome = climbed_and_confirmed(
+        asked,
+        None,
+        try_part,
+        lambda *given: try_part(*given).predictions,
+        silent,  # type: ignore[arg-type]
+    )
+    return outcome, fake, asked
+
+
+def default_is_better(recipe: Recipe) -> float:
+    return 0.9 if recipe.training.head_first == "auto" else 0.7
+
+
+def test_the_end_is_the_default_where_that_did_better_on_the_same_folds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome, _, asked = whole(monkeypatch, default_is_better)
+    assert outcome.climbed.recipe == outcome.default == outcome.final == Recipe()
+    assert any("the default recipe did better" in note for note in outcome.notes)
+    result = as_result(asked, outcome, {"best": "runs/best", "default": "runs/default"})
+    assert result["default"]["run"] == "runs/default" and result["best"]["run"] == "runs/best"
+    assert result["comparison"] is None and result["notes"] == list(outcome.notes)
+
+
+def test_a_small_budget_starts_at_the_default_and_judges_what_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome, fake, _ = whole(monkeypatch, lambda recipe: 0.8, minutes=60, training_s=300.0)
+    assert outcome.start == outcome.default and outcome.epochs == 4
+    assert any("starts at the default recipe" in note for note in outcome.notes)
+    assert any("shortened from 12 to 4 epochs" in note for note in outcome.notes)
+    # The last training has its full length.
+    assert outcome.final.training.epochs == "auto"
+    rows = [row for row in outcome.climbed.rungs if row.round]
+    assert len(rows) >= 5 and max(row.folds for row in rows) == FOLDS
+    trained_s = 300 + 100 * (len(set(fake.asked)) - 1)
+    assert trained_s <= 60 * 60 - 300
+
+
+def test_a_large_budget_climbs_from_the_textbook_at_full_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, _, _ = whole(monkeypatch, lambda recipe: 0.8, minutes=600, training_s=60.0)
+    assert outcome.start != outcome.default and outcome.epochs is None and not outcome.notes
+
+
+def test_a_textbook_that_cannot_be_trained_leaves_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(recipe: Recipe) -> float:
+        if recipe.schedule.name == "cosine":
+            raise TrainingError("the loss is not finite")
+        return 0.8
+
+    outcome, _, _ = whole(monkeypatch, fails)
+    assert outcome.start == outcome.default
+    assert any("fails on these pictures (the loss is not finite)" in note for note in outcome.notes)
 
 
 def test_a_rung_whose_training_fails_ends_nothing() -> None:
@@ -259,7 +403,7 @@ def test_a_practice_that_contradicts_the_recipe_is_not_tried() -> None:
 def test_rungs_are_chosen_by_name() -> None:
     names = [rung.name for rung in rungs()]
     assert len(names) == len(set(names)) >= 20
-    assert [rung.name for rung in rungs(only=["mirrored", "averaging"])] == ["mirrored", "averaging"]
+    assert [rung.name for rung in rungs(only=["mirrored", "averaging"])] == ["averaging", "mirrored"]
     assert "mixup" not in [rung.name for rung in rungs(without=["mixup"])]
     with pytest.raises(
         RecipeError, match=r"there is no rung flips; there are: alternating_mirror, averaging"

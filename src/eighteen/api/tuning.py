@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eighteen.api.data import PathLike, audited, pinned
+from eighteen.core.config import set_by_user
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import EighteenError, Interrupted
 from eighteen.core.progress import Progress, silent
@@ -179,9 +180,10 @@ def climb(
     """
     from eighteen.tuning.climb import AskedClimb
 
+    fixed = set_by_user(recipe or Recipe())
     recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
-    asked = AskedClimb(recipe, start, only, without, metric, minutes, folds, seeds, open_test)
+    asked = AskedClimb(recipe, start, only, without, metric, minutes, folds, seeds, open_test, fixed)
     found = audited(data, recipe, progress)
     with Study.creating(out, "climb", asked.to_json()) as staging:
         staging.save_dataset(found.dataset)
@@ -207,13 +209,14 @@ def resume_climb(study: PathLike, progress: Progress = silent) -> Study:
     trainers = climb.folder_trainers(opened, outside_test(dataset), progress)
     try:
         outcome = climb.climbed_and_confirmed(asked, dataset, *trainers, progress)
-        run = trainer(opened, dataset, progress)("best", outcome.climbed.recipe, lambda row: None)
+        run = trainer(opened, dataset, progress)("best", outcome.final, lambda row: None)
         if asked.open_test and dataset.split_counts["test"] and "test" not in run.predicted_splits:
             evaluate_split(run, "test", progress)
         write_report(run)
     except (Interrupted, KeyboardInterrupt) as error:
         raise opened.stopped(error) from error
-    opened.save_result(climb.as_result(asked, outcome, run.path.as_posix()))
+    runs = {"best": run.path.as_posix(), "default": opened.run_path(outcome.default_run).as_posix()}
+    opened.save_result(climb.as_result(asked, outcome, runs))
     opened.set_state("complete")
     write_study_report(opened)
     return opened

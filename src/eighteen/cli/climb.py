@@ -120,6 +120,9 @@ def _print(study: Study, seconds: float, as_json: bool) -> None:
             "comparison",
             "climbed",
             "sentence",
+            "notes",
+            "epochs",
+            "confirmation",
         )
         show.print_json(
             {
@@ -131,7 +134,9 @@ def _print(study: Study, seconds: float, as_json: bool) -> None:
             }
         )
     out = show.console()
-    _print_rungs(result["rungs"], out)
+    for note in result["notes"]:
+        out.print(note, style="yellow", markup=False)
+    _print_rungs(result["rungs"], result["metric"], out)
     out.print(result["correction"], style="dim", markup=False)
     out.print(f"\n{result['sentence']}", style="bold", markup=False)
     print_contenders(result, f"\n{result['metric']}", out)
@@ -141,22 +146,24 @@ def _print(study: Study, seconds: float, as_json: bool) -> None:
     out.print(f"report  {study.path / 'report.html'}   ({show.clock(seconds)} in all)", markup=False)
 
 
-def _print_rungs(rows: Sequence[dict[str, Any]], out: Console) -> None:
+def _print_rungs(rows: Sequence[dict[str, Any]], metric: str, out: Console) -> None:
     from rich.table import Table
 
+    # In points, so that a row fits into 80 columns; the likelihood has no hundredths that mean something.
+    scale, digits = (1, 3) if metric == "nll" else (100, 1)
+    unit = "difference" if metric == "nll" else "points"
     table = Table(title="\nwhat each practice brought", title_justify="left", box=None, pad_edge=False)
-    for heading, justify in (
-        ("rung", "left"),
-        ("difference", "right"),
-        ("interval", "right"),
-        ("min", "right"),
-    ):
-        table.add_column(heading, justify="left" if justify == "left" else "right", no_wrap=True)
+    table.add_column("rung", no_wrap=True)
+    table.add_column(unit, justify="right", no_wrap=True)
+    for heading in ("folds", "min"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for row in rows:
         found = row["difference"]
-        value = "–" if found is None else f"{found['value']:+.4f}"
-        ends = "–" if found is None else f"{found['low']:+.4f} … {found['high']:+.4f}"
+        ends = [] if found is None else [scale * found[end] for end in ("value", "low", "high")]
+        value = "–" if not ends else "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*ends, d=digits)
         style = "bold green" if row["kept"] else None
-        table.add_row(row["name"], value, ends, f"{row['minutes']:.1f}", row["verdict"], style=style)
+        verdict = row["verdict"].replace("could not be told apart", "cannot tell")
+        folds = str(row["folds"] or "–")
+        table.add_row(row["name"], value, folds, f"{row['minutes']:.1f}", verdict, style=style)
     out.print(table)

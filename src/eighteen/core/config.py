@@ -52,6 +52,30 @@ def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
     return _validated(dict(values), [])
 
 
+def set_by_user(recipe: Recipe) -> tuple[str, ...]:
+    """Dotted names of the fields that a recipe as it was loaded sets to a value, be it that of the default.
+
+    Of a recipe that was changed since, where every field counts as set, those that differ from the default.
+
+    >>> set_by_user(load_recipe(None, ["training.clip_norm=2.0", "optimizer.lr=auto"]))
+    ('training.clip_norm',)
+    """
+    sections = {
+        name: value for name in Recipe.model_fields if isinstance(value := getattr(recipe, name), Section)
+    }
+    loaded = any(len(each.model_fields_set) < len(type(each).model_fields) for each in sections.values())
+    named = [
+        (f"{name}.{key}", getattr(each, key), field.default, key in each.model_fields_set)
+        for name, each in sections.items()
+        for key, field in type(each).model_fields.items()
+    ]
+    return tuple(
+        name
+        for name, value, default, given in named
+        if value != "auto" and (given if loaded else value != default)
+    )
+
+
 def recipe_names() -> tuple[str, ...]:
     """Names of the recipes that ship with the package."""
     return tuple(sorted(path.stem for path in _recipe_folder().iterdir() if path.suffix == ".toml"))

@@ -1,15 +1,19 @@
 """From the textbook's recipe to the best that these pictures give evidence for.
 
-The climb (`climbing`) decides on folds which practices stay. Its end is then trained anew beside its start
-and beside the program's default recipe, with fresh seeds on fresh folds; that comparison is the answer. At
-last the recipe is trained once on the training split and, if asked for, scored once on the test split.
+The climb (`climbing`) decides on folds which practices stay. Where the default recipe did better than its
+end on these same folds, the default is the end. It is then trained anew beside the default and the start,
+with other seeds on folds dealt anew; that comparison is the answer. At last the recipe is trained once on the
+training split and, if asked for, scored once on the test split.
+
+A budget that cannot carry a climb from the textbook is spent on climbing from the default recipe. It also
+shortens trainings, all alike; the last one has its full length again.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from eighteen.core.config import recipe_from_json
@@ -25,25 +29,21 @@ from eighteen.evaluating.heldout import Part, outside_test, parts
 from eighteen.measuring.measure import measure
 from eighteen.training.resolve import resolve
 from eighteen.tuning import confirming
-from eighteen.tuning.climbing import (
-    ERROR,
-    Climbed,
-    Climber,
-    Clock,
-    Scored,
-    Tried,
-    TryPart,
-    planned_trainings,
-)
+from eighteen.tuning.affording import Clock, affordable_rungs, halving_trainings
+from eighteen.tuning.climbing import ERROR, FAILURES, Climber, Resolve, Scored, TryPart, changes, value_of
 from eighteen.tuning.confirming import Confirmed, Effort, ScorePart
-from eighteen.tuning.rungs import Rung, rungs
+from eighteen.tuning.rungs import rungs
 from eighteen.tuning.textbook import textbook
+from eighteen.tuning.tried import NO_TIME, Climbed, Tried
 
 CLIMB_SHARE = 0.65
 """Of a budget; the rest is for the confirmation and the last training."""
 
 FEWEST_EPOCHS_SHARE = 1 / 3
 """A budget shortens trainings to no less than this: shorter ones say little about longer ones."""
+
+FEWEST_RUNGS = 8
+"""A climb from the textbook that a budget cuts to fewer practices begins at the default recipe instead."""
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
 """Differences in these have paired intervals."""
@@ -64,6 +64,7 @@ class AskedClimb:
         folds: of the climb and of the confirmation.
         seeds: of the confirmation, where time allows.
         open_test: whether the locked test split is opened once, at the end.
+        fixed: dotted names of the fields that the user set, which stay.
     """
 
     recipe: Recipe
@@ -75,6 +76,7 @@ class AskedClimb:
     folds: int
     seeds: int
     open_test: bool
+    fixed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = [
@@ -93,7 +95,7 @@ class AskedClimb:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
-        lists = {name: tuple(row[name]) for name in ("only", "without")}
+        lists = {name: tuple(row.get(name, ())) for name in ("only", "without", "fixed")}
         return cls(**{**row, **lists, "recipe": recipe_from_json(row["recipe"])})
 
 
@@ -103,20 +105,26 @@ class Outcome:
 
     Attributes:
         start, default: the recipes that the end is compared with, as they were trained here.
+        default_run: name of a run of the default in the climb, which keeps what it measured.
         climbed: where it ended.
+        final: the recipe of the last training: the end, with the epochs that it has without a budget.
         search: out-of-fold measure of each contender in the climb, by name.
         confirmed: what fresh trainings say.
         epochs: of every training here, where a budget shortened them.
         tried: rungs that were offered.
+        notes: what was decided on the way, in sentences.
     """
 
     start: Recipe
     default: Recipe
+    default_run: str
     climbed: Climbed
+    final: Recipe
     search: Mapping[str, Measure | None]
     confirmed: Confirmed
     epochs: int | None
     tried: int
+    notes: tuple[str, ...]
 
 
 def climbed_and_confirmed(
@@ -140,28 +148,101 @@ def climbed_and_confirmed(
     def resolved(recipe: Recipe) -> Recipe:
         return resolve(recipe, dataset)[0]
 
-    chosen = rungs(asked.only, asked.without)
-    default, start = asked.recipe, asked.recipe
-    if asked.start == "textbook":
-        start = textbook(default, resolved(default).model.weights != "none")
     total_s = math.inf if asked.minutes is None else 60 * asked.minutes
     clock = Clock(CLIMB_SHARE * total_s)
-    folds = parts(known, asked.folds, 1, default.data.split_seed)
-    climber = Climber(folds, try_part, resolved, asked.metric, clock, progress)
-    epochs = _affordable_epochs(climber, clock, resolved(start), start, chosen, len(folds))
-    if epochs is not None:
-        progress("note", 0, 0, f"trainings are shortened to {epochs} epochs, so that they fit the budget")
-        default, start = (each.changed(training={"epochs": epochs}) for each in (default, start))
-    found = {"start": climber.scored("base", start, len(folds))}
-    found["default"] = climber.scored("default", default, len(folds))
-    climbed = climber.climb(start, chosen)
-    found["best"] = climber.scored("base", climbed.recipe, len(folds))
-    recipes = {"start": start, "default": default, "best": climbed.recipe}
-    left_s = clock.left_s + (1 - CLIMB_SHARE) * total_s - clock.longest_s
-    confirmed = _confirmed(recipes, known, asked, clock.longest_s, left_s, score_part, progress)
+    folds = parts(known, asked.folds, 1, asked.recipe.data.split_seed)
+    climber = Climber(folds, try_part, resolved, asked.metric, clock, progress, asked.fixed)
+    plan = _planned(asked, climber, clock, resolved)
+    for note in plan.notes:
+        progress("note", 0, 0, note)
+    default, start, count = plan.default, plan.start, len(folds)
+    found = {"default": climber.scored("default", default, count)}
+    notes = list(plan.notes)
+    try:
+        found["start"] = climber.scored("base", start, count)
+    except FAILURES as error:
+        notes.append(
+            f"the textbook's recipe fails on these pictures ({error}); the climb starts at the default"
+        )
+        start, found["start"] = default, found["default"]
+    climbed = climber.climb(start, rungs(asked.only, asked.without))
+    found["best"] = climber.scored("base", climbed.recipe, count)
+    if climbed.recipe != default and _is_worse(found["best"], found["default"], asked.metric):
+        notes.append("on the folds of the climb the default recipe did better than its end, so it is kept")
+        climbed, found["best"] = replace(climbed, recipe=default), found["default"]
+    recipes = {"default": default, "best": climbed.recipe, "start": start}
+    left_s = clock.left_s + (1 - CLIMB_SHARE) * total_s - plan.full_s
+    usual_s = clock.usual_s or plan.full_s
+    confirmed = _confirmed(recipes, known, asked, usual_s, left_s, score_part, progress)
     search = {name: _measured(each, asked) for name, each in found.items()}
     tried = sum(row.round > 0 for row in climbed.rungs)
-    return Outcome(start, default, climbed, search, confirmed, epochs, tried)
+    final = climbed.recipe
+    if plan.epochs is not None:
+        final = final.changed(training={"epochs": asked.recipe.training.epochs})
+    trained = confirming.run_name("default", folds[0], default)
+    return Outcome(
+        start, default, trained, climbed, final, search, confirmed, plan.epochs, tried, tuple(notes)
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a budget makes of a climb.
+
+    Attributes:
+        default, start: as they are trained in the climb.
+        epochs: of each training, where they are shortened.
+        full_s: what a training of full length takes, as far as it is known.
+        notes: what was decided, in sentences.
+    """
+
+    default: Recipe
+    start: Recipe
+    epochs: int | None = None
+    full_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def _planned(asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve) -> _Plan:
+    """Looks at what one full training takes, and fits the climb into the budget."""
+    default, chosen = asked.recipe, rungs(asked.only, asked.without)
+    plain = default
+    if asked.start == "textbook":
+        plain = textbook(default, resolved(default).model.weights != "none", asked.fixed)
+    if math.isinf(clock.left_s):
+        return _Plan(default, plain)
+    # The default is trained on all folds whatever comes, so this one is not lost unless it is shortened.
+    climber.scored("default", default, 1)
+    budget_s, full_s, full = clock.left_s, clock.usual_s, climber.epochs
+    own = "training.epochs" in asked.fixed or full < 2
+    shortest = 1.0 if own else math.ceil(FEWEST_EPOCHS_SHARE * full) / full
+    notes = []
+
+    def carries(share: float, contenders: int) -> int:
+        trainings = budget_s / (share * full_s) - contenders * asked.folds
+        return affordable_rungs(trainings, asked.folds, len(chosen))
+
+    start, contenders = plain, 1 + (plain != default)
+    if contenders > 1 and carries(shortest, contenders) < min(FEWEST_RUNGS, len(chosen)):
+        notes.append("the budget does not carry a climb from the textbook: it starts at the default recipe")
+        start, contenders = default, 1
+    needed_s = full_s * (contenders * asked.folds - 1 + halving_trainings(len(chosen), asked.folds))
+    share = 1.0 if needed_s <= budget_s else max(shortest, budget_s / needed_s)
+    epochs = max(1, math.floor(share * full)) if share < 1 else full
+    if epochs >= full:
+        return _Plan(default, start, None, full_s, tuple(notes))
+    clock.forget()
+    notes.append(f"trainings are shortened from {full} to {epochs} epochs, so that the budget carries more")
+    default, start = (each.changed(training={"epochs": epochs}) for each in (default, start))
+    return _Plan(default, start, epochs, full_s, tuple(notes))
+
+
+def _is_worse(found: Predictions | None, default: Predictions | None, metric: str) -> bool:
+    """Whether the climb's end did worse than the default on the same folds, or was not trained on all."""
+    if found is None or default is None:
+        return default is not None
+    gap = value_of(found, metric) - value_of(default, metric)
+    return gap > 0 if metric == "nll" else gap < 0
 
 
 def folder_trainers(study: Study, known: Dataset, progress: Progress) -> tuple[TryPart, ScorePart]:
@@ -170,19 +251,21 @@ def folder_trainers(study: Study, known: Dataset, progress: Progress) -> tuple[T
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
         found = score_part(name, part, recipe)
         run = Run.open(study.run_path(confirming.run_name(name, part, recipe)))
-        return Scored(found, sum(stage["seconds"] for stage in run.info["stages"]))
+        epochs = run.recipe.training.epochs
+        assert epochs != "auto"
+        return Scored(found, sum(stage["seconds"] for stage in run.info["stages"]), epochs)
 
     score_part = confirming.part_scorer(study, known, progress)
     return try_part, score_part
 
 
-def as_result(asked: AskedClimb, outcome: Outcome, run: str) -> dict[str, Any]:
+def as_result(asked: AskedClimb, outcome: Outcome, runs: Mapping[str, str]) -> dict[str, Any]:
     """The answer as it is stored and printed.
 
     Args:
         asked: what the user wanted.
         outcome: what came of it.
-        run: path of the last training.
+        runs: paths of the run of "best", which is the last training, and of "default".
     """
     best = outcome.climbed.recipe
     recipes = {"start": outcome.start, "default": outcome.default, "best": best}
@@ -193,18 +276,17 @@ def as_result(asked: AskedClimb, outcome: Outcome, run: str) -> dict[str, Any]:
         "kind": "climb",
         "metric": asked.metric,
         **{
-            name: confirming.contender(
-                recipe, outcome.search[name], measures[name], run if name == "best" else None
-            )
+            name: confirming.contender(recipe, outcome.search[name], measures[name], runs.get(name))
             for name, recipe in recipes.items()
         },
         "rungs": [row.to_json() for row in outcome.climbed.rungs],
-        "changes": _changes(outcome.start, best),
+        "changes": changes(outcome.start, best),
         "comparison": None if compared is None else compared.to_json(),
         "climbed": None if gained is None else gained.to_json(),
         "sentence": " ".join(
             [_kept_words(outcome.climbed.rungs), *([compared.sentence] if compared else [])]
         ),
+        "notes": list(outcome.notes),
         "correction": (
             f"Intervals are corrected for {outcome.tried} practices that were tried: in all, a practice that "
             f"brings nothing is kept in at most {100 * ERROR:g} of 100 climbs, as far as the interval of one "
@@ -213,23 +295,6 @@ def as_result(asked: AskedClimb, outcome: Outcome, run: str) -> dict[str, Any]:
         "confirmation": asdict(outcome.confirmed.effort),
         "epochs": outcome.epochs,
     }
-
-
-def _affordable_epochs(
-    climber: Climber, clock: Clock, resolved: Recipe, start: Recipe, chosen: tuple[Rung, ...], folds: int
-) -> int | None:
-    """Fewer epochs than the recipe's own, where the budget asks for it; None where it does not."""
-    if math.isinf(clock.left_s):
-        return None
-    budget_s, epochs = clock.left_s, resolved.training.epochs
-    assert epochs != "auto"
-    climber.scored("base", start, 1)
-    needed_s = planned_trainings(len(chosen), folds) * clock.longest_s
-    if needed_s <= budget_s:
-        return None
-    fewer = max(math.ceil(FEWEST_EPOCHS_SHARE * epochs), int(epochs * budget_s / needed_s))
-    clock.longest_s *= fewer / epochs
-    return fewer if fewer < epochs else None
 
 
 def _confirmed(
@@ -259,26 +324,15 @@ def _measured(predictions: Predictions | None, asked: AskedClimb) -> Measure | N
     return measure(predictions, "held out", confidence=asked.recipe.evaluation.confidence)[asked.metric]
 
 
-def _changes(start: Recipe, best: Recipe) -> dict[str, Any]:
-    """What the climb set, by dotted name."""
-    before, after = start.to_json(), best.to_json()
-    return {
-        f"{section}.{key}": value
-        for section, values in after.items()
-        if isinstance(values, dict)
-        for key, value in values.items()
-        if value != before[section][key]
-    }
-
-
 def _kept_words(rows: tuple[Tried, ...]) -> str:
     kept = [row.title for row in rows if row.kept]
     tried = sum(row.round > 0 for row in rows)
+    waiting = sum(row.verdict == NO_TIME for row in rows)
+    untried = f" For {waiting} more no time was left." if waiting else ""
     if not tried:
-        return "No practice could be tried on these pictures."
+        return f"No practice could be tried on these pictures.{untried}"
     if not kept:
-        return f"Nothing helps here: of {tried} practices, none could be told apart from doing without."
+        return f"Of {tried} practices, none could be told apart from doing without.{untried}"
     rest = tried - len(kept)
-    return f"What helps here: {', '.join(kept)}." + (
-        f" The rest ({rest}) could not be told apart, or hurts." if rest else ""
-    )
+    told = f" The rest ({rest}) could not be told apart, or hurts." if rest else ""
+    return f"What helps here: {', '.join(kept)}.{told}{untried}"

@@ -4,11 +4,11 @@ In come a starting recipe, the rungs, the folds, and a function that trains with
 come what was kept and what every rung was found to bring. Nothing here knows pictures or networks, so that
 the decisions can be tested by themselves.
 
-A round offers every rung that is left on top of the recipe so far. Budget is spread by successive halving
-(Jamieson and Talwalkar 2016): all rungs are tried on the first fold, the better half of them on the next, and
-so on; those that come through have seen all folds. Of them, the one with the best difference is kept if its
-interval lies above zero; the others that did so alone are tried again on top of it. Another round follows
-where something was kept.
+A round offers rungs on top of the recipe so far, as many as can be judged in the time that is left
+(`affording`): all are tried on the first fold, the better half of them on the next, and so on. Of those that
+come through all folds, the one with the best difference is kept if its interval lies above zero; the others
+that did so alone are tried again on top of it. Another round follows where something was kept, or where
+there are rungs that no round has offered yet.
 
 Many rungs are looked at, and some look good by luck. The level of each round's intervals is therefore
 corrected: round r may err with probability 5 % / 2^r in all, shared alike by every rung that was tried in it
@@ -19,6 +19,7 @@ as far as the interval of one difference goes: see `measuring.paired` for what i
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,94 +35,35 @@ from eighteen.core.recipe import Recipe
 from eighteen.evaluating.heldout import Part, together
 from eighteen.measuring.metrics import macro_f1
 from eighteen.measuring.paired import difference
+from eighteen.tuning.affording import Clock, affordable_rungs, stages
 from eighteen.tuning.rungs import Rung
+from eighteen.tuning.tried import HURTS, KEPT, NO_TIME, UNTOLD, Climbed, Tried, seen_on
 
 ERROR = 0.05
 """Chance that a climb keeps anything that brings nothing."""
 
-MOST_ROUNDS = 3
+MOST_ROUNDS = 6
 RESAMPLES = 10_000
 """Corrected levels lie far out, where few resamples say little."""
-
-KEPT = "kept"
-UNTOLD = "could not be told apart"
-HURTS = "hurts"
-NO_TIME = "no time was left"
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a training said about the part that it did not see, and how long it took."""
+    """What a training said about the part that it did not see, how long it took, and its number of epochs."""
 
     predictions: Predictions
     seconds: float
+    epochs: int = 0
 
+
+FAILURES = (TrainingError, RecipeError, MemoryError, RuntimeError)
+"""What a training may end with, a device without memory among them, that ends no climb."""
 
 TryPart = Callable[[str, Part, Recipe], Scored]
 """`try_part(name, part, recipe)`; it may be asked for the same again and should then remember."""
 
 Resolve = Callable[[Recipe], Recipe]
 """The recipe with every value explicit, for these pictures."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What became of a rung.
-
-    Attributes:
-        name, title: of the rung.
-        kept: whether it stays.
-        difference: in the metric, with the practice minus without, at the corrected level; None where it was
-            not tried.
-        verdict: in words.
-        minutes: that its trainings took.
-        folds: that it was tried on.
-        round: from 1; 0 where it was not tried.
-        before: value of the metric without it, on the folds that it was tried on.
-    """
-
-    name: str
-    title: str
-    kept: bool
-    difference: Measure | None
-    verdict: str
-    minutes: float
-    folds: int = 0
-    round: int = 0
-    before: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        made = None if self.difference is None else self.difference.to_json()
-        return {**vars(self), "difference": made}
-
-
-@dataclass(frozen=True, eq=False)
-class Climbed:
-    """Where a climb ended.
-
-    Attributes:
-        recipe: with everything that was kept.
-        rungs: the last word on each, those that were kept first and in the order of keeping.
-    """
-
-    recipe: Recipe
-    rungs: tuple[Tried, ...]
-
-
-class Clock:
-    """Seconds of training so far, and how many there are."""
-
-    def __init__(self, seconds: float) -> None:
-        self.left_s = seconds
-        self.longest_s = 0.0
-
-    def spend(self, seconds: float) -> None:
-        self.left_s -= seconds
-        self.longest_s = max(self.longest_s, seconds)
-
-    @property
-    def allows_another(self) -> bool:
-        return self.left_s >= self.longest_s
 
 
 class Climber:
@@ -134,6 +76,7 @@ class Climber:
         metric: "accuracy", "balanced_accuracy", "macro_f1" or "nll".
         clock: how long it may take.
         progress: told how far it is.
+        fixed: dotted names of fields that the user set; a rung that would change one is not tried.
     """
 
     def __init__(
@@ -144,6 +87,7 @@ class Climber:
         metric: str,
         clock: Clock,
         progress: Progress,
+        fixed: Sequence[str] = (),
     ) -> None:
         self._parts = parts
         self._try_part = try_part
@@ -152,20 +96,26 @@ class Climber:
         self._sign = -1 if metric == "nll" else 1
         self._clock = clock
         self._progress = progress
+        self._fixed = frozenset(fixed)
         self._known: dict[tuple[str, int], Predictions] = {}
         self._minutes: dict[str, float] = {}
+        self.epochs = 0
+        """Of the last training that was made."""
 
     def climb(self, start: Recipe, rungs: Sequence[Rung]) -> Climbed:
-        """Climbs until a round keeps nothing, or time is up."""
-        recipe, left, kept = start, list(rungs), list[Tried]()
-        last: dict[str, Tried] = {}
+        """Climbs until there is nothing left to try, or time is up."""
+        recipe, kept, last = start, list[Tried](), dict[str, Tried]()
+        waiting, before = list(rungs), list[Rung]()
         for number in range(1, MOST_ROUNDS + 1):
-            recipe, gained, others = self._round(recipe, left, number)
+            recipe, gained, others = self._round(recipe, [*waiting, *before], number)
             kept += gained
             last |= {row.name: row for row in others if row.round or row.name not in last}
-            names = {row.name for row in gained}
-            left = [rung for rung in left if rung.name not in names]
-            if not gained or not left or not self._clock.allows_another:
+            gone = {row.name for row in kept}
+            offered = {row.name for row in (*gained, *others) if row.verdict != NO_TIME or row.folds}
+            # What was offered before is worth another try only on top of something new.
+            before = [rung for rung in (*before, *waiting) if rung.name in offered - gone] if gained else []
+            waiting = [rung for rung in waiting if rung.name not in offered]
+            if not (waiting or before) or not offered or not self._clock.allows_another:
                 break
         names = {row.name for row in kept}
         return Climbed(recipe, (*kept, *(row for name, row in last.items() if name not in names)))
@@ -185,8 +135,14 @@ class Climber:
         if key not in self._known:
             if not self._clock.allows_another:
                 return None
-            made = self._try_part(name, part, recipe)
+            began = time.perf_counter()
+            try:
+                made = self._try_part(name, part, recipe)
+            except FAILURES:
+                self._clock.left_s -= time.perf_counter() - began
+                raise
             self._clock.spend(made.seconds)
+            self.epochs = made.epochs
             self._minutes[name] = self._minutes.get(name, 0.0) + made.seconds / 60
             self._known[key] = made.predictions
         return self._known[key]
@@ -196,13 +152,19 @@ class Climber:
     ) -> tuple[Recipe, list[Tried], list[Tried]]:
         """The recipe afterwards, what was kept, and what was not."""
         offered, refused = self._offered(base, rungs)
-        if not offered:
-            return base, [], refused
+        if not offered or self.scored("base", base, len(self._parts)) is None:
+            return base, [], [*refused, *(self._untried(rung) for rung, _ in offered.values())]
+        count = affordable_rungs(self._clock.trainings_left, len(self._parts), len(offered))
+        later = [self._untried(rung) for rung, _ in list(offered.values())[count:]]
+        offered = dict(list(offered.items())[:count])
         # Each rung may be tried twice: alone, and on top of what was kept.
-        confidence = 1 - ERROR / 2**number / (2 * len(offered))
+        confidence = 1 - ERROR / 2**number / (2 * max(1, count))
         finished, aside = self._halved(base, offered, number, confidence)
         recipe, kept, others = self._kept(base, finished, offered, number, confidence)
-        return recipe, kept, [*others, *aside, *refused]
+        return recipe, kept, [*others, *aside, *later, *refused]
+
+    def _untried(self, rung: Rung) -> Tried:
+        return Tried(rung.name, rung.title, False, None, NO_TIME, 0.0)
 
     def _offered(
         self, base: Recipe, rungs: Sequence[Rung]
@@ -211,7 +173,7 @@ class Climber:
         offered: dict[str, tuple[Rung, Recipe]] = {}
         refused: list[Tried] = []
         for rung in rungs:
-            stepped = _stepped(rung, base, resolved)
+            stepped = self._stepped(rung, base, resolved)
             if isinstance(stepped, str):
                 refused.append(Tried(rung.name, rung.title, False, None, f"not tried: {stepped}", 0.0))
             else:
@@ -223,6 +185,7 @@ class Climber:
     ) -> tuple[list[Tried], list[Tried]]:
         """Those that came through all folds, best first, and those that were set aside."""
         left, aside = list(offered), list[Tried]()
+        earlier: dict[str, Tried] = {}
         for folds in stages(len(self._parts)):
             found: list[Tried] = []
             for place, name in enumerate(left, start=1):
@@ -231,12 +194,17 @@ class Climber:
                 rung, recipe = offered[name]
                 found.append(self._tried(rung, base, recipe, folds, number, confidence))
             done = sorted((row for row in found if row.difference is not None), key=self._worth)
-            aside += [row for row in found if row.difference is None]
+            aside += [_last_word(row, earlier) for row in found if row.difference is None]
             if folds == len(self._parts):
                 return done, aside
+            earlier = {row.name: row for row in done}
             half = math.ceil(len(done) / 2)
             through = [row for place, row in enumerate(done) if place < half or row.verdict == KEPT]
-            aside += [replace(row, verdict=_set_aside(row)) for row in done if row not in through]
+            aside += [
+                replace(row, kept=False, verdict=seen_on(row, "set aside"))
+                for row in done
+                if row not in through
+            ]
             left = [row.name for row in through]
         return [], aside
 
@@ -255,12 +223,15 @@ class Climber:
             tried, stepped = row, offered[row.name][1]
             if kept and row.verdict == KEPT:
                 rung = offered[row.name][0]
-                again = _stepped(rung, recipe, self._resolve(recipe))
+                again = self._stepped(rung, recipe, self._resolve(recipe))
                 if isinstance(again, str):
                     others.append(replace(row, kept=False, verdict=f"not tried again: {again}"))
                     continue
                 stepped = again
                 tried = self._tried(rung, recipe, stepped, folds, number, confidence)
+                if tried.difference is None:
+                    others.append(replace(row, kept=False, verdict=f"not tried again: {tried.verdict}"))
+                    continue
             if tried.verdict == KEPT:
                 recipe = stepped
                 kept.append(tried)
@@ -274,7 +245,7 @@ class Climber:
         before = self.scored("base", base, folds)
         try:
             after = self.scored(rung.name, recipe, folds)
-        except (TrainingError, RecipeError) as error:
+        except FAILURES as error:
             return Tried(rung.name, rung.title, False, None, f"failed: {error}", 0.0)
         minutes = self._minutes.get(rung.name, 0.0)
         if before is None or after is None:
@@ -285,6 +256,17 @@ class Climber:
         verdict = self._verdict(found)
         value = value_of(before, self._metric)
         return Tried(rung.name, rung.title, verdict == KEPT, found, verdict, minutes, folds, number, value)
+
+    def _stepped(self, rung: Rung, recipe: Recipe, resolved: Recipe) -> Recipe | str:
+        """The recipe with a practice; or why not, also where other settings contradict it."""
+        try:
+            stepped = rung.step(recipe, resolved)
+        except ValidationError as error:
+            return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        if isinstance(stepped, str):
+            return stepped
+        own = sorted(self._fixed.intersection(changes(recipe, stepped)))
+        return f"your own {', '.join(own)} stands" if own else stepped
 
     def _verdict(self, found: Measure) -> str:
         assert found.low is not None and found.high is not None
@@ -298,23 +280,16 @@ class Climber:
         return -self._sign * row.difference.value
 
 
-def stages(folds: int) -> tuple[int, ...]:
-    """How many folds each stage of the halving has seen.
-
-    >>> stages(5), stages(3), stages(1)
-    ((1, 2, 5), (1, 3), (1,))
-    """
-    counts = [1, *([2] if folds > 3 else []), folds]
-    return tuple(dict.fromkeys(counts))
-
-
-def planned_trainings(rungs: int, folds: int) -> int:
-    """About how many trainings a first round and a little more takes, with the recipe that it starts from."""
-    count, seen, left = folds, 0, rungs
-    for upto in stages(folds):
-        count += left * (upto - seen)
-        seen, left = upto, math.ceil(left / 2)
-    return count + folds
+def changes(before: Recipe, after: Recipe) -> dict[str, Any]:
+    """Values of the second that differ from the first, by dotted name."""
+    old, new = before.to_json(), after.to_json()
+    return {
+        f"{section}.{key}": value
+        for section, values in new.items()
+        if isinstance(values, dict)
+        for key, value in values.items()
+        if value != old[section][key]
+    }
 
 
 def value_of(predictions: Predictions, metric: str) -> float:
@@ -334,15 +309,9 @@ def value_of(predictions: Predictions, metric: str) -> float:
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def _stepped(rung: Rung, recipe: Recipe, resolved: Recipe) -> Recipe | str:
-    """The recipe with a practice; or why not, also where other settings contradict it."""
-    try:
-        return rung.step(recipe, resolved)
-    except ValidationError as error:
-        return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-
-
-def _set_aside(row: Tried) -> str:
-    if row.verdict == HURTS:
-        return HURTS
-    return f"{UNTOLD}, set aside after {row.folds} fold{'s' if row.folds > 1 else ''}"
+def _last_word(row: Tried, earlier: Mapping[str, Tried]) -> Tried:
+    """What fewer folds said, where there was no time for all of them."""
+    if row.verdict != NO_TIME or row.name not in earlier:
+        return row
+    known = earlier[row.name]
+    return replace(known, kept=False, verdict=seen_on(known, NO_TIME), minutes=row.minutes)

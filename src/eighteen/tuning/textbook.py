@@ -8,6 +8,7 @@ Source: He et al., Deep Residual Learning, CVPR 2016; from weights, the rate tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from eighteen.core.config import fields
@@ -39,18 +40,19 @@ _PLAIN: dict[str, Any] = {
 _RATE_FROM_WEIGHTS = 0.01
 
 
-def textbook(recipe: Recipe, pretrained: bool) -> Recipe:
+def textbook(recipe: Recipe, pretrained: bool, fixed: Sequence[str] = ()) -> Recipe:
     """The textbook's recipe, with everything that differs from the program's default kept as given.
 
     Args:
         recipe: of the user.
         pretrained: whether training starts from weights.
+        fixed: dotted names of fields that the user set, which stay even where they are as the default.
     """
     plain = {**_PLAIN, **({"optimizer.lr": _RATE_FROM_WEIGHTS} if pretrained else {})}
     known = fields()
     sections: dict[str, dict[str, Any]] = {}
     for name, value in plain.items():
-        if value_of(recipe, name) == known[name]["default"]:
+        if name not in fixed and value_of(recipe, name) == known[name]["default"]:
             section, _, key = name.partition(".")
             sections.setdefault(section, {})[key] = value
     return recipe.changed(**sections)

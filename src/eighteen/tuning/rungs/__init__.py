@@ -1,8 +1,9 @@
 """The practices that a climb tries, one file each, found by their file names.
 
-A module offers `ORDER` (asked in rising order), `TITLE` (for people), and `step(recipe, resolved)`: the
-recipe with the practice, or a sentence why these pictures or this network cannot have it. `recipe` may hold
-"auto"; `resolved` is the same with every value explicit.
+A module offers `ORDER` (asked in rising order: what usually brings most for its time comes first, since a
+budget may not carry all), `TITLE` (for people), and `step(recipe, resolved)`: the recipe with the practice,
+or a sentence why these pictures or this network cannot have it. `recipe` may hold "auto"; `resolved` is the
+same with every value explicit.
 """
 
 from __future__ import annotations

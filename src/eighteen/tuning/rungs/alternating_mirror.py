@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 48
+ORDER = 72
 TITLE = "mirror images in turn"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 35
+ORDER = 64
 TITLE = "classes shown alike"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 31
+ORDER = 54
 TITLE = "classes weigh alike"
 
 

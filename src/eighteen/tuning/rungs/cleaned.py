@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 5
+ORDER = 36
 TITLE = "without labels that look wrong"
 
 

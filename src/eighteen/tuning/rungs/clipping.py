@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 22
+ORDER = 58
 TITLE = "clipped gradients"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 43
+ORDER = 30
 TITLE = "light and colour varied"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 41
+ORDER = 28
 TITLE = "the other kind of crop"
 
 

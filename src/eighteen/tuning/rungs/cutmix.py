@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 46
+ORDER = 40
 TITLE = "CutMix"
 
 

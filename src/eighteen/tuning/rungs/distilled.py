@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 70
+ORDER = 50
 TITLE = "taught by its like, trained before"
 
 

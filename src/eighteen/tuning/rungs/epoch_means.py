@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 52
+ORDER = 56
 TITLE = "the mean over the last epochs"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 23
+ORDER = 52
 TITLE = "flat minima"
 
 

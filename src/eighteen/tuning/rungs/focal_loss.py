@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 32
+ORDER = 66
 TITLE = "focal loss"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 12
+ORDER = 16
 TITLE = "lower layers learn more slowly"
 
 

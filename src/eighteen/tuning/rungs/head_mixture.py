@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 13
+ORDER = 48
 TITLE = "a mixture of tuned weights and head"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 11
+ORDER = 14
 TITLE = "statistics of the weights kept"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 30
+ORDER = 22
 TITLE = "label smoothing"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 60
+ORDER = 44
 TITLE = "whole pictures in their proportions"
 
 

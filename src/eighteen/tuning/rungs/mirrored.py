@@ -6,7 +6,7 @@ from typing import Any
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 40
+ORDER = 74
 TITLE = "mirror images in training, or none"
 
 

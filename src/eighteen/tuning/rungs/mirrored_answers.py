@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 70
+ORDER = 18
 TITLE = "answers averaged with the mirror image"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 21
+ORDER = 20
 TITLE = "one-cycle schedule"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 20
+ORDER = 12
 TITLE = "AdamW, or Nesterov from scratch"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 62
+ORDER = 46
 TITLE = "ResNet-D"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 61
+ORDER = 26
 TITLE = "a quarter more resolution"
 LARGEST_PX = 512
 STEP_PX = 4

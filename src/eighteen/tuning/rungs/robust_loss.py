@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 34
+ORDER = 70
 TITLE = "a loss that wrong labels harm less"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 51
+ORDER = 60
 TITLE = "small pictures first"
 SMALLEST_PX = 28
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 47
+ORDER = 34
 TITLE = "TrivialAugment"
 
 

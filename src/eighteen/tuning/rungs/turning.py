@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 42
+ORDER = 32
 TITLE = "turned and zoomed pictures"
 
 

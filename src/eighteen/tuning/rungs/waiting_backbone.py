@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 14
+ORDER = 62
 TITLE = "the backbone waits for the head"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eighteen.core.recipe import Recipe
 
-ORDER = 33
+ORDER = 68
 TITLE = "a yes or no for each class"
 
 

@@ -1,0 +1,69 @@
+"""What became of each practice of a climb, and where the climb ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eighteen.core.measures import Measure
+from eighteen.core.recipe import Recipe
+
+KEPT = "kept"
+UNTOLD = "could not be told apart"
+HURTS = "hurts"
+NO_TIME = "no time was left"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a rung.
+
+    Attributes:
+        name, title: of the rung.
+        kept: whether it stays.
+        difference: in the metric, with the practice minus without, at the corrected level, on the folds that
+            it was tried on; None where it was not tried.
+        verdict: in words.
+        minutes: that its trainings took.
+        folds: that it was tried on.
+        round: from 1; 0 where it was not tried.
+        before: value of the metric without it, on the folds that it was tried on.
+    """
+
+    name: str
+    title: str
+    kept: bool
+    difference: Measure | None
+    verdict: str
+    minutes: float
+    folds: int = 0
+    round: int = 0
+    before: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        made = None if self.difference is None else self.difference.to_json()
+        return {**vars(self), "difference": made}
+
+
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """Where a climb ended.
+
+    Attributes:
+        recipe: with everything that was kept.
+        rungs: the last word on each, those that were kept first and in the order of keeping.
+    """
+
+    recipe: Recipe
+    rungs: tuple[Tried, ...]
+
+
+def seen_on(row: Tried, why: str) -> str:
+    """The verdict on a rung that did not come through all folds.
+
+    >>> seen_on(Tried("mixup", "mixup", False, None, UNTOLD, 1.0, folds=1, round=1), "set aside")
+    'could not be told apart, set aside after 1 fold'
+    """
+    if row.verdict == HURTS:
+        return HURTS
+    return f"{UNTOLD}, {why} after {row.folds} fold{'s' if row.folds > 1 else ''}"
