@@ -302,6 +302,20 @@ def test_lower_layers_learn_at_their_share_of_the_rate() -> None:
     assert len(found) > 2
 
 
+def test_on_the_page_rates_rise_from_the_stem_block_by_block_to_the_head() -> None:
+    settings = OptimizerSection(name="adamw", lr=0.1, weight_decay=0.05, layer_decay=0.5)
+    network = build("resnet18", num_classes=2, width=0.05)
+    optimizer = make_optimizer(network, settings)
+    set_rate(optimizer, 0.1)
+    rates = {id(value): group["lr"] for group in optimizer.param_groups for value in group["params"]}
+    blocks = [f"layer{stage}.{block}." for stage in (1, 2, 3, 4) for block in (0, 1)]
+    layers = ["conv1.", "bn1.", *blocks, "fc."]
+    depth = {name: max(0, layers.index(name) - 1) for name in layers}  # conv1 and its norm are one layer
+    for name, value in network.named_parameters():
+        layer = next(each for each in layers if name.startswith(each))
+        assert rates[id(value)] == pytest.approx(0.1 * 0.5 ** (9 - depth[layer])), name
+
+
 # Budget
 
 
