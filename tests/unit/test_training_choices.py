@@ -23,6 +23,17 @@ def test_weights_keep_a_gentle_rate_however_many_pictures_there_are() -> None:
     assert (chosen.lr, chosen.weight_decay) == (0.1, 5e-4)
 
 
+def test_the_head_is_not_kept_where_rare_classes_are_to_count_for_more() -> None:
+    keep_head = {(section, field): choose for section, field, choose in ORDER}["training", "keep_head"]
+    facts = Facts(500, 224, 1.0, False, ("cat", "dog"), pretrained=True)
+    recipe = Recipe().changed(training={"head_first": True})
+    assert keep_head(recipe, facts)[0] is True
+    for balanced in ({"loss": {"class_weights": "balanced"}}, {"training": {"sampling": "square_root"}}):
+        kept, reason = keep_head(recipe.changed(**balanced), facts)
+        assert kept is False
+        assert "rare classes are to count for more" in reason
+
+
 def _chosen(n: int, epochs: int, pretrained: bool = False) -> Recipe:
     """SGD on square pictures of 32 px."""
     facts = Facts(n, 32, 1.0, False, ("cat", "dog"), pretrained)

@@ -3,9 +3,10 @@
 Made from the ONNX graphs, so both take and give the same under the same names: `model.xml` pictures,
 `bare.xml` the normalised tensor, each with its weights in a `.bin` beside it.
 
-`bf16` and `fp16` keep the weights of the network in half precision. The network of a `bf16` model also computes
-in bfloat16 where the processor has it; the others compute in float32, whatever the processor, and integers in
-integers. The preparation of pictures is in float32 everywhere: rounded, it would change every pixel.
+`bf16` and `fp16` keep the weights of the network in half precision. The network of a `bf16` model also
+computes in bfloat16 where the processor has it; the others compute in float32, whatever the processor, and
+integers in integers. The preparation of pictures is in float32 everywhere: rounded, it would change every
+pixel.
 """
 
 from __future__ import annotations

@@ -210,6 +210,11 @@ def _head_first(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _keep_head(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.training.head_first is True and recipe.balances:
+        return False, (
+            "rare classes are to count for more, and the head on frozen features is fitted and judged "
+            "without that"
+        )
     if recipe.training.head_first is True:
         return True, "fine-tuning is kept only where validation finds it better than the head"
     return False, "there is no head to keep"
