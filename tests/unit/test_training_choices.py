@@ -34,6 +34,24 @@ def test_the_head_is_not_kept_where_rare_classes_are_to_count_for_more() -> None
         assert "rare classes are to count for more" in reason
 
 
+def test_letterboxed_pictures_are_seen_whole_in_training_as_in_validation() -> None:
+    long, square = _settled(3.0), _settled(1.2)
+    assert (long.inputs.fit, square.inputs.fit) == ("letterbox", "squash")
+    assert (square.augment.crop, square.augment.crop_scale_min) == ("resized", 0.6)
+    assert (long.augment.crop, long.augment.fill) == ("pad", "background")
+    assert long.augment.zoom_fraction == 0.1
+
+
+def _settled(aspect_spread: float) -> Recipe:
+    """Every choice for pictures of 200 px from scratch."""
+    facts = Facts(500, 200, aspect_spread, False, ("cat", "dog"), pretrained=False)
+    recipe = Recipe()
+    for section, field, choose in ORDER:
+        if getattr(getattr(recipe, section), field) == "auto":
+            recipe = recipe.changed(**{section: {field: choose(recipe, facts)[0]}})
+    return recipe
+
+
 def _chosen(n: int, epochs: int, pretrained: bool = False) -> Recipe:
     """SGD on square pictures of 32 px."""
     facts = Facts(n, 32, 1.0, False, ("cat", "dog"), pretrained)

@@ -115,6 +115,11 @@ def _crop(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     assert size != "auto"
     if size <= SMALL_PX:
         return "pad", "small pictures: shifting keeps every pixel sharp"
+    if recipe.inputs.fit == "letterbox":
+        return (
+            "pad",
+            "letterboxed pictures are seen whole, as in validation; a resized crop would cut them",
+        )
     return "resized", "photographs: random area and aspect ratio"
 
 
