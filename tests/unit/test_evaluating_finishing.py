@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 from eighteen.core.calibration import Calibration
-from eighteen.core.dataset import SCHEMA, Dataset
+from eighteen.core.dataset import Dataset
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.evaluating import finishing
 from eighteen.training.frozen import as_predictions
+from tabular import dataset_of
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_run_that_balances_classes_is_calibrated_without_changing_answers(
     generator = np.random.default_rng(5)
     index = generator.choice(3, 1500, p=[0.7, 0.2, 0.1])
     logits = (1.5 * generator.normal(1.5 * np.eye(3)[index])).astype(np.float32)
-    dataset = _validation(np.array(["a", "b", "c"])[index].tolist())
+    dataset = dataset_of(np.array(["a", "b", "c"])[index].tolist(), "val")
     said = as_predictions(dataset, logits, np.full(len(logits), -1))
     monkeypatch.setattr(finishing, "score_dataset", lambda *args: said)
     found = _calibrated(Recipe().changed(**asked), dataset, tmp_path / "run")
@@ -48,11 +48,3 @@ def _calibrated(recipe: Recipe, dataset: Dataset, path: Path) -> Calibration:
     run = Run.open(path)
     finishing.finish(run, dataset, (), silent)
     return run.calibration
-
-
-def _validation(targets: list[str]) -> Dataset:
-    ids = [f"{row}.png" for row in range(len(targets))]
-    rows = pl.DataFrame({"id": ids, "path": ids, "target": targets, "sha256": ids}).with_columns(
-        index=-1, split=pl.lit("val"), group=pl.lit(""), width=8, height=8, mode=pl.lit("RGB")
-    )
-    return Dataset(rows.select(list(SCHEMA)).cast(dict(SCHEMA)), ("a", "b", "c"), Path())
