@@ -28,6 +28,7 @@ from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_mo
 from eighteen.training.progressive import epoch_sides_px, work_share
 from eighteen.training.resolve import input_spec, resolve
 from eighteen.training.teaching import ITSELF, teachers_work
+from eighteen.training.unseen import check_weights
 
 FORWARD_SHARE = 0.4
 """What a picture of validation costs, as a share of one in training (forward of forward and backward)."""
@@ -55,9 +56,11 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
 
     Raises:
         WeightsError: the weights cannot be had.
+        RecipeError: the weights have learned from pictures that are to measure the run.
         TrainingError: there is nothing to train on.
     """
     _check_enough(dataset)
+    check_weights(recipe, dataset)
     keep_freed_memory()
     resolved, reasons = resolve(recipe, dataset)
     if resolved.training.batch_size == 1:
