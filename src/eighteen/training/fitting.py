@@ -216,12 +216,6 @@ def _check_settings(recipe: Recipe) -> None:
             "training.drop_doubtful asks heads on frozen features, and a network without weights has none; "
             "name some (--weights FILE), or look at the labels by eighteen audit --labels-from RUN"
         )
-    inputs = recipe.inputs
-    if len(inputs.mean) != inputs.channels:
-        raise RecipeError(
-            f"inputs.mean and inputs.std have {len(inputs.mean)} values, the pictures {inputs.channels} "
-            f"channels; give one value a channel, or set inputs.channels"
-        )
     _augmenter(recipe)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import TrainingError
+from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.findings import name_some
 from eighteen.core.recipe import Recipe
 from eighteen.formats import native
@@ -22,7 +22,7 @@ from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
 from eighteen.training.budget import fit_to_budget
 from eighteen.training.cache import SquareReader
-from eighteen.training.facts import weights_spec
+from eighteen.training.facts import weights_statistics
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import epoch_sides_px, work_share
@@ -96,12 +96,17 @@ def _check_enough(dataset: Dataset) -> None:
 def with_statistics(
     recipe: Recipe, reasons: dict[str, str], dataset: Dataset
 ) -> tuple[Recipe, dict[str, str]]:
-    """Mean and standard deviation: of the weights' training where there is one, else of these pictures."""
+    """Mean and standard deviation: of the weights' training where there is one, else of these pictures.
+
+    Raises:
+        RecipeError: one of them was given, and not with a value a channel.
+    """
+    _check_one_a_channel(recipe)
     if "auto" not in (recipe.inputs.mean, recipe.inputs.std):
         return recipe, reasons
     if recipe.model.weights != "none":
-        spec = weights_spec(recipe)
-        mean, std, reason = spec.mean, spec.std, "as the weights were made"
+        mean, std = weights_statistics(recipe)
+        reason = "as the weights were made"
     else:
         mean, std = _statistics(recipe, dataset.subset("train"))
         reason = "measured on the training pictures"
@@ -109,6 +114,17 @@ def with_statistics(
     unset = {key: value for key, value in values.items() if getattr(recipe.inputs, key) == "auto"}
     reasons.update({f"inputs.{key}": reason for key in unset})
     return recipe.changed(inputs=unset), reasons
+
+
+def _check_one_a_channel(recipe: Recipe) -> None:
+    inputs = recipe.inputs
+    given = {"inputs.mean": inputs.mean, "inputs.std": inputs.std}
+    wrong = [name for name, values in given.items() if values != "auto" and len(values) != inputs.channels]
+    if wrong:
+        raise RecipeError(
+            f"{' and '.join(wrong)} {'have' if len(wrong) > 1 else 'has'} {len(given[wrong[0]])} values, the "
+            f"pictures {inputs.channels} channels; give one value a channel, or set inputs.channels"
+        )
 
 
 def _statistics(
