@@ -33,7 +33,7 @@ from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
 from eighteen.training.doubting import without_doubtful
 from eighteen.training.freezing import check_stages
-from eighteen.training.keeping import drop_start, keep_the_better, put_aside
+from eighteen.training.keeping import drop_rescued, drop_start, keep_the_better, put_aside, rescue_best
 from eighteen.training.loop import Surroundings, train_epochs
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
@@ -127,6 +127,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
             validate=validation,
             validation_images=dataset.split_counts["val"],
             save=lambda position: save_state(run, position, moving),
+            rescue=lambda position: rescue_best(run, position, moving),
             record=lambda row: _record(run, row, watch),
             warn=lambda message: _tell(run, progress, message),
             files=lambda batch: _files(training, batch),
@@ -151,6 +152,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
     _store_weights(run, moving, position, dataset)
     drop_state(run)
     drop_start(run)
+    drop_rescued(run)
     return run
 
 
