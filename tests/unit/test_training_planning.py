@@ -15,6 +15,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.models.family import build
 from eighteen.models.weights import input_spec_for
 from eighteen.training import fitting, planning
+from eighteen.training.resolve import resolve
 from tabular import dataset_of
 
 DATASET = dataset_of(["cat", "dog"] * 8, ["train"] * 12 + ["val"] * 4)
@@ -61,3 +62,52 @@ def test_too_few_statistics_are_refused_by_their_names(
         f"{names} {verb} 1 values, the pictures 3 channels; give one value a channel, or set inputs.channels"
     )
     assert str(refused.value) == said
+
+
+# Budget
+
+
+def budgeted(minutes: float, monkeypatch: pytest.MonkeyPatch, **sections: dict[str, Any]) -> planning.Plan:
+    """From scratch on twelve pictures of 200 px, whose choices are 128 px and 100 epochs; 0.1 s a picture."""
+    monkeypatch.setattr(planning, "measure_modes", lambda *given: dict.fromkeys(given[-1], 0.1))
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3)
+    settings = {"budget_minutes": minutes, **sections.pop("training", {})}
+    return planning.plan(asked.changed(training=settings, **sections), LARGE)
+
+
+LARGE = DATASET.with_table(
+    DATASET.table.with_columns(width=pl.lit(200, pl.Int64), height=pl.lit(200, pl.Int64))
+)
+
+
+@pytest.mark.parametrize("minutes", [0.05, 0.2, 1.0])
+def test_all_choices_are_those_for_the_epochs_and_the_size_of_the_budget(
+    minutes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = budgeted(minutes, monkeypatch, model={"stem": "imagenet"})
+    epochs, size = plan.recipe.training.epochs, plan.recipe.inputs.size
+    assert isinstance(epochs, int) and isinstance(size, int)
+    assert (epochs, size) < (100, 128)
+    measured = ("device", "precision", "channels_last", "budget_minutes")
+    fixed = {key: getattr(plan.recipe.training, key) for key in measured}
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3, size=size).changed(
+        model={"stem": "imagenet"}, training={**fixed, "epochs": epochs}
+    )
+    expected, reasons = resolve(asked, LARGE)
+    assert plan.recipe == expected
+    assert reasons.items() <= plan.reasons.items()
+    assert "measured" in plan.reasons["training.epochs"]
+
+
+def test_what_the_user_set_stays_under_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = budgeted(0.05, monkeypatch, training={"ema_decay": 0.5, "batch_size": 1}, augment={"crop": "none"})
+    assert (plan.recipe.training.ema_decay, plan.recipe.augment.crop) == (0.5, "none")
+    assert plan.recipe.training.batch_size == 2
+    assert "BatchNorm" in plan.reasons["training.batch_size"]
+
+
+def test_a_budget_never_leads_to_another_network_than_the_timed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small stem makes a network slower than the large one at more pixels."""
+    plan = budgeted(0.01, monkeypatch)
+    assert (plan.recipe.inputs.size, plan.recipe.model.stem) == (48, "imagenet")
+    assert budgeted(0.01, monkeypatch, model={"stem": "imagenet"}).recipe.inputs.size < 48

@@ -20,8 +20,10 @@ from eighteen.core.recipe import Recipe
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
-from eighteen.training.budget import fit_to_budget
+from eighteen.models.family import takes_small_stem
+from eighteen.training.budget import SIZES_PX, Fitted, fit_to_budget
 from eighteen.training.cache import SquareReader
+from eighteen.training.choices import SMALL_PX
 from eighteen.training.facts import weights_statistics
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
@@ -62,11 +64,7 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     _check_enough(dataset)
     check_weights(recipe, dataset)
     keep_freed_memory()
-    resolved, reasons = resolve(recipe, dataset)
-    if resolved.training.batch_size == 1:
-        resolved = resolved.changed(training={"batch_size": 2})
-        reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
-    resolved, reasons = with_statistics(resolved, dict(reasons), dataset)
+    resolved, reasons = with_statistics(*_resolved(recipe, dataset), dataset)
     torch.manual_seed(resolved.seed)
     network = native.build(resolved, len(dataset.class_names))
     notes = _load_weights(network, resolved)
@@ -76,9 +74,8 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     seconds = _time_modes(resolved, network, dataset, device)
     resolved, reasons = _with_mode(resolved, reasons, seconds)
     if resolved.training.budget_minutes is not None:
-        size_is_free = recipe.inputs.size == "auto"
-        image_s = seconds[mode_of(resolved)]
-        resolved, reasons = _with_budget(resolved, reasons, image_s, dataset, network, size_is_free)
+        fitted = _fitted(recipe, resolved, seconds[mode_of(resolved)], dataset, network)
+        resolved, reasons = _with_budget(recipe, resolved, reasons, fitted, dataset)
     return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))))
 
 
@@ -91,6 +88,14 @@ def _check_enough(dataset: Dataset) -> None:
     empty = [name for name, count in counts.items() if count == 0]
     if empty:
         raise TrainingError(f"no training pictures of {name_some(empty)}: add some, or remove the class")
+
+
+def _resolved(recipe: Recipe, dataset: Dataset) -> tuple[Recipe, dict[str, str]]:
+    resolved, reasons = resolve(recipe, dataset)
+    if resolved.training.batch_size == 1:
+        resolved = resolved.changed(training={"batch_size": 2})
+        reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
+    return resolved, reasons
 
 
 def with_statistics(
@@ -174,30 +179,46 @@ def _with_mode(
     return recipe.changed(training=chosen), reasons
 
 
-def _with_budget(
-    recipe: Recipe,
-    reasons: dict[str, str],
-    image_s: float,
-    dataset: Dataset,
-    network: nn.Module,
-    size_is_free: bool,
-) -> tuple[Recipe, dict[str, str]]:
-    minutes, epochs, size = recipe.training.budget_minutes, recipe.training.epochs, recipe.inputs.size
-    assert minutes is not None and epochs != "auto" and size != "auto"
-    start = recipe.training.progressive_from
-    assert start != "auto"
-    sides_px = epoch_sides_px(epochs, size, start, recipe.training.side_fraction)
+def _fitted(recipe: Recipe, resolved: Recipe, image_s: float, dataset: Dataset, network: nn.Module) -> Fitted:
+    """Epochs and size within the budget, by the seconds a picture takes at the size that was resolved."""
+    settings, size = resolved.training, resolved.inputs.size
+    minutes, epochs, start = settings.budget_minutes, settings.epochs, settings.progressive_from
+    assert minutes is not None and epochs != "auto" and start != "auto" and size != "auto"
+    sides_px = epoch_sides_px(epochs, size, start, settings.side_fraction)
     share = work_share(sides_px) * (sides_px[-1] / size) ** 2
     # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
-    share *= 1 + FORWARD_SHARE * teachers_work(recipe, network) + (ITSELF in recipe.training.teacher)
-    share *= 2 if recipe.optimizer.sam_rho > 0 else 1
+    share *= 1 + FORWARD_SHARE * teachers_work(resolved, network) + (ITSELF in settings.teacher)
+    share *= 2 if resolved.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
-    fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)
+    return fit_to_budget(minutes, image_s * images, size, epochs, _smallest_px(recipe, resolved))
+
+
+def _smallest_px(recipe: Recipe, resolved: Recipe) -> int:
+    """How far a budget may lower the side: not where the user set it, and not so far that "auto" would take
+    the small stem, which is another network than the timed one, and a slower one in spite of the size."""
+    size = resolved.inputs.size
+    assert size != "auto"
+    if recipe.inputs.size != "auto":
+        return size
+    model = resolved.model
+    stem_may_change = recipe.model.stem == "auto" and (model.stem, model.weights) == ("imagenet", "none")
+    return SMALL_PX + 1 if stem_may_change and takes_small_stem(model.name) else min(SIZES_PX)
+
+
+def _with_budget(
+    recipe: Recipe, resolved: Recipe, reasons: dict[str, str], fitted: Fitted, dataset: Dataset
+) -> tuple[Recipe, dict[str, str]]:
+    """Everything resolved once more for the epochs and the size that fit; what was measured stays."""
+    measured = {key: getattr(resolved.training, key) for key in ("device", "precision", "channels_last")}
+    known = {"mean": resolved.inputs.mean, "std": resolved.inputs.std}
+    fixed = recipe.changed(
+        training={**measured, "epochs": fitted.epochs}, inputs={**known, "size": fitted.size_px}
+    )
+    again, anew = _resolved(fixed, dataset)
     changed = {"training.epochs": fitted.reason}
-    if fitted.size_px != size:
+    if fitted.size_px != resolved.inputs.size:
         changed["inputs.size"] = fitted.reason
-    recipe = recipe.changed(training={"epochs": fitted.epochs}, inputs={"size": fitted.size_px})
-    return recipe, {**reasons, **changed}
+    return again, {**reasons, **anew, **changed}
 
 
 def _candidate_modes(recipe: Recipe, device: torch.device) -> list[Mode]:
