@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from eighteen import Recipe
 from eighteen.training.choices import ORDER
 from eighteen.training.facts import Facts
@@ -42,10 +44,18 @@ def test_letterboxed_pictures_are_seen_whole_in_training_as_in_validation() -> N
     assert long.augment.zoom_fraction == 0.1
 
 
-def _settled(aspect_spread: float) -> Recipe:
+@pytest.mark.parametrize("n", [100, 2_000, 5_000, 60_000])
+def test_erasing_needs_more_epochs_than_the_default_takes(n: int) -> None:
+    """As docs/training.md says."""
+    assert _settled(1.2, n).augment.erasing == 0
+    assert _settled(1.2, n, 15).augment.erasing == (0.25 if n >= 5_000 else 0)
+    assert _settled(1.2, n, 14).augment.erasing == 0
+
+
+def _settled(aspect_spread: float, n: int = 500, epochs: int | None = None) -> Recipe:
     """Every choice for pictures of 200 px from scratch."""
-    facts = Facts(500, 200, aspect_spread, False, ("cat", "dog"), pretrained=False)
-    recipe = Recipe()
+    facts = Facts(n, 200, aspect_spread, False, ("cat", "dog"), pretrained=False)
+    recipe = Recipe() if epochs is None else Recipe().changed(training={"epochs": epochs})
     for section, field, choose in ORDER:
         if getattr(getattr(recipe, section), field) == "auto":
             recipe = recipe.changed(**{section: {field: choose(recipe, facts)[0]}})

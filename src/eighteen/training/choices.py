@@ -23,7 +23,8 @@ SAMPLES = 30_000
 """Pictures shown in all when training from scratch on a small set, see `_epochs`."""
 
 ERASING_EPOCHS = 15
-"""Random erasing delays learning; shorter trainings from scratch go without."""
+"""Random erasing delays learning; shorter trainings from scratch go without. So do those of `_epochs`, which
+gives as many pictures as erasing needs fewer epochs: only who asks for more gets it unasked."""
 
 MANY_IMAGES = 20_000
 """From scratch on this many, the rate is twice as high and the decay fitted to the number of steps."""
