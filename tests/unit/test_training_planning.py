@@ -111,3 +111,33 @@ def test_a_budget_never_leads_to_another_network_than_the_timed_one(monkeypatch:
     plan = budgeted(0.01, monkeypatch)
     assert (plan.recipe.inputs.size, plan.recipe.model.stem) == (48, "imagenet")
     assert budgeted(0.01, monkeypatch, model={"stem": "imagenet"}).recipe.inputs.size < 48
+
+
+# Settings that would do nothing
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"training": {"keep_head": True, "head_first": False}}, "there is no head that could be kept"),
+        ({"training": {"keep_head": True}}, "there is no head that could be kept"),
+        ({"schedule": {"name": "constant", "final_fraction": 0.2}}, "the rate does not fall"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(asked: dict[str, Any], said: str, tmp_path: Path) -> None:
+    scratch = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3)
+    plan = planning.plan(scratch.changed(**asked), DATASET)
+    with pytest.raises(RecipeError, match=said):
+        fitting.start(plan, DATASET, [], pl.DataFrame(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_of_them_are_told_at_once(tmp_path: Path) -> None:
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3).changed(
+        training={"keep_head": True, "drop_doubtful": True},
+        schedule={"name": "constant", "final_fraction": 0.2},
+    )
+    with pytest.raises(
+        RecipeError, match=r"training\.drop_doubtful .*training\.keep_head .*schedule\.final_"
+    ):
+        fitting.start(planning.plan(asked, DATASET), DATASET, [], pl.DataFrame(), tmp_path / "run")

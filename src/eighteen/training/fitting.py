@@ -213,11 +213,25 @@ def _augmenter(recipe: Recipe) -> BatchAugmenter:
 
 
 def _check_settings(recipe: Recipe) -> None:
-    if recipe.training.drop_doubtful and recipe.model.weights == "none":
-        raise RecipeError(
+    training, schedule = recipe.training, recipe.schedule
+    problems = []
+    if training.drop_doubtful and recipe.model.weights == "none":
+        problems.append(
             "training.drop_doubtful asks heads on frozen features, and a network without weights has none; "
             "name some (--weights FILE), or look at the labels by eighteen audit --labels-from RUN"
         )
+    if training.keep_head is True and training.head_first is not True:
+        problems.append(
+            "training.keep_head is true, and with training.head_first false there is no head that could be "
+            "kept; set training.head_first to true, which needs weights, or leave training.keep_head out"
+        )
+    if schedule.name == "constant" and schedule.final_fraction > 0:
+        problems.append(
+            f"schedule.final_fraction is {schedule.final_fraction:g}, and with schedule.name constant the "
+            f"rate does not fall; set schedule.name to onecycle or cosine, or leave final_fraction out"
+        )
+    if problems:
+        raise RecipeError("; ".join(problems))
     _augmenter(recipe)
 
 
