@@ -8,8 +8,8 @@ then get the same split and the seconds that it took. Every fold of every conten
 again, and a training that was killed goes on, so the benchmark resumes; a folder belongs to its arguments.
 Differences are paired by picture; their intervals resample whole groups.
 
-Two things lean towards `eighteen` here. The peers compute as they come, in float32; `eighteen train` takes bf16
-where that is faster, and in equal time makes more steps with it. And one constant of the program, which
+Two things lean towards `eighteen` here. The peers compute as they come, in float32; `eighteen train` takes
+bf16 where that is faster, and in equal time makes more steps with it. And one constant of the program, which
 mixture of tuned weights and head stays (`training/keeping.py`), was chosen on folds of the clothing data set.
 """
 
