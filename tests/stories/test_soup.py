@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,11 @@ def test_runs_that_do_not_go_together_are_refused(
     with pytest.raises(RunError, match=r"have other inputs; .*--splits-from"):
         soup([trained.path, wide.path], tmp_path / "soup")
     assert not (tmp_path / "soup").exists()
+
+
+def test_the_test_split_stays_closed_whatever_the_first_run_did(trained: Run, tmp_path: Path) -> None:
+    opened = Run.open(shutil.copytree(trained.path, tmp_path / "opened"))
+    opened.save_recipe(opened.recipe.changed(evaluation={"open_test": True}), opened.reasons)
+    made = soup([opened.path, trained.path], tmp_path / "soup", greedy=False)
+    assert made.recipe.evaluation.open_test is False
+    assert made.predicted_splits == ("val",)

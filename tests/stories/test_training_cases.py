@@ -116,6 +116,29 @@ def test_c50_a_loss_that_turns_nan_stops_with_epoch_step_and_files(
     assert all(bool(value.isfinite().all()) for value in best.values())
 
 
+@pytest.mark.parametrize("at", [2, 5])
+def test_c50_the_best_weights_of_a_failure_start_the_next_training(
+    at: int, pictures: Path, small: Any, turning_nan: Any, tmp_path: Path
+) -> None:
+    """At the default cadence of saved states, no state of a short training is saved on the way."""
+    turning_nan(at)
+    with pytest.raises(TrainingError) as stopped:
+        train(pictures, tmp_path / "run", small())
+    rescued, said = tmp_path / "run" / "best.safetensors", str(stopped.value)
+    if at == 2:
+        assert "No epoch ended well, so no weights are kept" in said
+        assert not rescued.exists()
+        return
+    assert "The weights of epoch 1, the best so far, are kept" in said
+    assert f"eighteen train DATA --weights {rescued} --out OTHER" in said
+    assert not Run.open(tmp_path / "run").weights_path.exists()
+    recipe = small(**{"model.weights": str(rescued), "training.epochs": 1})
+    again = train(pictures, tmp_path / "again", recipe)
+    assert again.info["state"] == "complete"
+    assert resume(tmp_path / "run").info["state"] == "complete"
+    assert not rescued.exists()
+
+
 def test_c50_going_on_after_a_failure_keeps_the_best_epoch_and_can_finish(
     pictures: Path, small: Any, turning_nan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

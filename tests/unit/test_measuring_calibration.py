@@ -189,6 +189,18 @@ def test_no_bend_is_chosen_where_it_could_not_be_shipped() -> None:
     assert chosen.method in ("temperature", "vector") and chosen.bend == 0 and "bent" not in chosen.reason
 
 
+def test_classes_that_were_balanced_in_training_are_not_brought_back_to_their_shares() -> None:
+    """A balanced network names classes by what it sees; a bias a class would add how frequent they are."""
+    generator, shares = np.random.default_rng(5), [0.7, 0.2, 0.1]
+    targets, folds = generator.choice(3, 1500, p=shares), np.arange(1500) % 5
+    # Of features with a spread of 1 about their class, 1.5 is the logit that a balanced network should give.
+    balanced = (1.5 * generator.normal(1.5 * np.eye(3)[targets])).astype(np.float32)
+    assert choose_calibration(balanced, targets, folds).method == "vector"
+    chosen = choose_calibration(balanced, targets, folds, balanced=True)
+    np.testing.assert_array_equal(chosen.apply(balanced).argsort(axis=1), balanced.argsort(axis=1))
+    assert "vector not tried: rare classes were made to count for more" in chosen.reason
+
+
 def test_chosen_calibration_is_fitted_on_all_pictures_and_tells_its_figures() -> None:
     logits, targets = honest_logits(600, 3, seed=7)
     logits, folds = logits * np.float32(2), np.arange(600) % 4

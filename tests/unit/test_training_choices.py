@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from eighteen import Recipe
 from eighteen.training.choices import ORDER
 from eighteen.training.facts import Facts
@@ -21,6 +23,43 @@ def test_many_small_pictures_learn_at_a_high_rate_that_decay_is_fitted_to() -> N
 def test_weights_keep_a_gentle_rate_however_many_pictures_there_are() -> None:
     chosen = _chosen(45_000, 8, pretrained=True).optimizer
     assert (chosen.lr, chosen.weight_decay) == (0.1, 5e-4)
+
+
+def test_the_head_is_not_kept_where_rare_classes_are_to_count_for_more() -> None:
+    keep_head = {(section, field): choose for section, field, choose in ORDER}["training", "keep_head"]
+    facts = Facts(500, 224, 1.0, False, ("cat", "dog"), pretrained=True)
+    recipe = Recipe().changed(training={"head_first": True})
+    assert keep_head(recipe, facts)[0] is True
+    for balanced in ({"loss": {"class_weights": "balanced"}}, {"training": {"sampling": "square_root"}}):
+        kept, reason = keep_head(recipe.changed(**balanced), facts)
+        assert kept is False
+        assert "rare classes are to count for more" in reason
+
+
+def test_letterboxed_pictures_are_seen_whole_in_training_as_in_validation() -> None:
+    long, square = _settled(3.0), _settled(1.2)
+    assert (long.inputs.fit, square.inputs.fit) == ("letterbox", "squash")
+    assert (square.augment.crop, square.augment.crop_scale_min) == ("resized", 0.6)
+    assert (long.augment.crop, long.augment.fill) == ("pad", "background")
+    assert long.augment.zoom_fraction == 0.1
+
+
+@pytest.mark.parametrize("n", [100, 2_000, 5_000, 60_000])
+def test_erasing_needs_more_epochs_than_the_default_takes(n: int) -> None:
+    """As docs/training.md says."""
+    assert _settled(1.2, n).augment.erasing == 0
+    assert _settled(1.2, n, 15).augment.erasing == (0.25 if n >= 5_000 else 0)
+    assert _settled(1.2, n, 14).augment.erasing == 0
+
+
+def _settled(aspect_spread: float, n: int = 500, epochs: int | None = None) -> Recipe:
+    """Every choice for pictures of 200 px from scratch."""
+    facts = Facts(n, 200, aspect_spread, False, ("cat", "dog"), pretrained=False)
+    recipe = Recipe() if epochs is None else Recipe().changed(training={"epochs": epochs})
+    for section, field, choose in ORDER:
+        if getattr(getattr(recipe, section), field) == "auto":
+            recipe = recipe.changed(**{section: {field: choose(recipe, facts)[0]}})
+    return recipe
 
 
 def _chosen(n: int, epochs: int, pretrained: bool = False) -> Recipe:

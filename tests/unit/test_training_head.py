@@ -12,10 +12,15 @@ from sklearn.linear_model import LogisticRegression
 
 from eighteen import audit
 from eighteen.core.inputs import InputSpec
+from eighteen.core.progress import silent
+from eighteen.core.recipe import Recipe
 from eighteen.models.family import build
 from eighteen.training import features as features_module
+from eighteen.training.doubting import without_doubtful
 from eighteen.training.features import FeatureReader
 from eighteen.training.head import DEFAULT_STRENGTH, STRENGTHS, fit_head
+from eighteen.training.probing import FOLDS, head_folds
+from tabular import dataset_of
 
 
 def blobs(classes: int, n: int = 120, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -91,3 +96,21 @@ def test_features_are_those_of_the_network_and_come_from_the_cache_again(
     monkeypatch.setattr(features_module, "read_batches", lambda *_: pytest.fail("it was read again"))
     again, _ = FeatureReader(network, inputs, torch.device("cpu"), 10**6).read(dataset)
     assert (again == plain).all()
+
+
+@pytest.mark.parametrize(("patients", "expected"), [(1, 1), (2, 2), (4, 4), (5, FOLDS), (9, FOLDS)])
+def test_the_head_takes_as_many_folds_as_there_are_groups(patients: int, expected: int) -> None:
+    """Four patients with ten pictures each are four units, not forty."""
+    groups = [f"patient {row % patients}" for row in range(40)]
+    training = dataset_of([("cat", "dog")[row // 20] for row in range(40)], groups=groups)
+    fold = head_folds(training, training.class_index())
+    assert len(np.unique(fold)) == expected
+    assert all(len(set(fold[np.array(groups) == name])) == 1 for name in set(groups))
+
+
+def test_labels_of_few_groups_are_not_doubted() -> None:
+    groups = [f"patient {row % 4}" for row in range(40)]
+    training = dataset_of([("cat", "dog")[row // 20] for row in range(40)], groups=groups)
+    left, told = without_doubtful(training, Recipe(), silent)
+    assert left is training
+    assert told == "4 independent pictures or groups are too few to doubt any of them"

@@ -302,13 +302,27 @@ def test_lower_layers_learn_at_their_share_of_the_rate() -> None:
     assert len(found) > 2
 
 
+def test_on_the_page_rates_rise_from_the_stem_block_by_block_to_the_head() -> None:
+    settings = OptimizerSection(name="adamw", lr=0.1, weight_decay=0.05, layer_decay=0.5)
+    network = build("resnet18", num_classes=2, width=0.05)
+    optimizer = make_optimizer(network, settings)
+    set_rate(optimizer, 0.1)
+    rates = {id(value): group["lr"] for group in optimizer.param_groups for value in group["params"]}
+    blocks = [f"layer{stage}.{block}." for stage in (1, 2, 3, 4) for block in (0, 1)]
+    layers = ["conv1.", "bn1.", *blocks, "fc."]
+    depth = {name: max(0, layers.index(name) - 1) for name in layers}  # conv1 and its norm are one layer
+    for name, value in network.named_parameters():
+        layer = next(each for each in layers if name.startswith(each))
+        assert rates[id(value)] == pytest.approx(0.1 * 0.5 ** (9 - depth[layer])), name
+
+
 # Budget
 
 
 @pytest.mark.parametrize("epoch_s", [0.01, 1.0, 30.0, 1000.0])
 @pytest.mark.parametrize("minutes", [0.01, 1.0, 10.0])
 def test_a_budget_holds_or_one_epoch_is_made(epoch_s: float, minutes: float) -> None:
-    fitted = fit_to_budget(minutes, epoch_s, 128, 30, size_is_free=True)
+    fitted = fit_to_budget(minutes, epoch_s, 128, 30, smallest_px=16)
     needed_s = fitted.epochs * epoch_s * (fitted.size_px / 128) ** 2
     assert needed_s <= minutes * 60 or (fitted.epochs == 1 and fitted.size_px == 16)
     assert 1 <= fitted.epochs <= 60
@@ -317,12 +331,13 @@ def test_a_budget_holds_or_one_epoch_is_made(epoch_s: float, minutes: float) -> 
 
 
 def test_a_budget_lowers_the_size_only_where_it_may_and_must() -> None:
-    assert fit_to_budget(10, 1.0, 128, 30, size_is_free=True).size_px == 128
-    tight = fit_to_budget(1, 20.0, 128, 30, size_is_free=True)
+    assert fit_to_budget(10, 1.0, 128, 30, smallest_px=16).size_px == 128
+    tight = fit_to_budget(1, 20.0, 128, 30, smallest_px=16)
     assert tight.size_px < 128
     assert tight.epochs >= MIN_EPOCHS
-    fixed = fit_to_budget(1, 20.0, 128, 30, size_is_free=False)
+    fixed = fit_to_budget(1, 20.0, 128, 30, smallest_px=128)
     assert (fixed.size_px, fixed.epochs) == (128, 2)
+    assert fit_to_budget(0.1, 20.0, 128, 30, smallest_px=41).size_px == 48
 
 
 # Selection

@@ -48,12 +48,14 @@ def clean(
         margin: a difference in accuracy below it does not matter.
 
     Raises:
+        RecipeError: the weights of a run have learned from pictures that are to be held out.
         DatasetError: the decisions do not fit the pictures, or change nothing outside the test split.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_clean` goes on.
     """
     from eighteen.evaluating.cleaning import decisions_outside_test
     from eighteen.evaluating.heldout import default_folds
+    from eighteen.training.unseen import check_weights_of_study
 
     if seeds < 1 or (folds is not None and folds < 1):
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
@@ -61,6 +63,7 @@ def clean(
     require_absent(out)
     recipe = with_corrections(recipe or Recipe(), None)
     found = audited(data, recipe, progress)
+    check_weights_of_study(recipe, found.dataset)
     decisions_outside_test(decisions, found.dataset)  # says what does not fit before anything is trained
     asked = {
         "recipe": recipe.to_json(),

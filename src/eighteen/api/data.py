@@ -109,7 +109,13 @@ def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
     """Gives every row its split: the given ones, those of an earlier run, or new ones by the stated rule."""
     data = (recipe or Recipe()).data
     if data.splits_from is not None:
-        return split_like(dataset, Run.open(data.splits_from).dataset.table)
+        return split_like(
+            dataset,
+            Run.open(data.splits_from).dataset.table,
+            val_fraction=data.val_fraction,
+            test_fraction=data.test_fraction,
+            seed=data.split_seed,
+        )
     return split_dataset(
         dataset,
         val_fraction=data.val_fraction,

@@ -48,12 +48,14 @@ def compare_models(
         margin: a difference in accuracy below it does not matter.
 
     Raises:
-        EighteenError: a name is unknown, or the settings contradict each other.
+        EighteenError: a name is unknown, or the settings contradict each other, or the weights of a run
+            have learned from pictures that are to be held out.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare_models` goes on.
     """
     from eighteen.evaluating.heldout import default_folds
     from eighteen.models.family import check_name
+    from eighteen.training.unseen import check_weights_of_study
 
     recipe = recipe or Recipe()
     _check(models, recipe, track, seeds, folds)
@@ -62,6 +64,7 @@ def compare_models(
     require_absent(Path(out))
     recipe = pinned(recipe)
     found = audited(data, recipe, progress)
+    check_weights_of_study(recipe, found.dataset)
     asked = {
         "models": list(models),
         "recipe": recipe.to_json(),

@@ -37,16 +37,19 @@ def crossval(
         The finished study with out-of-fold predictions and their measures.
 
     Raises:
+        RecipeError: the weights of a run have learned from pictures that are to be held out.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
     from eighteen.splitting import folds as deal
+    from eighteen.training.unseen import check_weights_of_study
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
     require_absent(out)
     found = audited(data, recipe, progress)
+    check_weights_of_study(recipe, found.dataset)
     deal(found.dataset, folds)  # before the study is there: too many folds leave nothing behind
     asked = {"recipe": recipe.to_json(), "folds": folds, "repeats": repeats}
     with Study.creating(out, "crossval", asked) as staging:
@@ -129,10 +132,13 @@ def compare_recipes(
         margin: a difference in accuracy below it does not matter.
 
     Raises:
+        RecipeError: the recipes read the data differently, or the weights of a run have learned from pictures
+            that are to be held out.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare` goes on.
     """
     from eighteen.evaluating.heldout import default_folds
+    from eighteen.training.unseen import check_weights_of_study
 
     if seeds < 1 or (folds is not None and folds < 1):
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
@@ -141,6 +147,8 @@ def compare_recipes(
     require_absent(Path(out))
     first, second = pinned(first), pinned(second)
     found = audited(data, first, progress)
+    for each in (first, second):
+        check_weights_of_study(each, found.dataset)
     asked = {
         "recipes": [first.to_json(), second.to_json()],
         "names": list(names),

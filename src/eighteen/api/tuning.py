@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from eighteen.api.data import PathLike, audited, pinned
 from eighteen.core.config import set_by_user
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import EighteenError, Interrupted
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
@@ -60,17 +60,20 @@ def tune(
         The finished study; its `result` is the answer.
 
     Raises:
-        RecipeError: a range that the recipe refuses, no budget, and the like; all at once.
+        RecipeError: a range that the recipe refuses, no budget, and the like; all at once. Or the weights of
+            a run have learned from these pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_tune` goes on.
     """
     _require_optuna()
     from eighteen.evaluating.heldout import default_folds
+    from eighteen.training.unseen import check_weights_of_study
     from eighteen.tuning.asked import asked_for
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
     found = audited(data, recipe, progress)
+    check_weights_of_study(recipe, found.dataset, SPLITS)
     asked = asked_for(
         recipe,
         found.dataset,
@@ -174,10 +177,12 @@ def climb(
         The finished study; its `result` is the answer.
 
     Raises:
-        RecipeError: an unknown rung, metric or start.
+        RecipeError: an unknown rung, metric or start, or the weights of a run have learned from these
+            pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_climb` goes on.
     """
+    from eighteen.training.unseen import check_weights_of_study
     from eighteen.tuning.climb import AskedClimb
 
     fixed = set_by_user(recipe or Recipe())
@@ -185,6 +190,7 @@ def climb(
     require_absent(out)
     asked = AskedClimb(recipe, start, only, without, metric, minutes, folds, seeds, open_test, fixed)
     found = audited(data, recipe, progress)
+    check_weights_of_study(recipe, found.dataset, SPLITS)
     with Study.creating(out, "climb", asked.to_json()) as staging:
         staging.save_dataset(found.dataset)
     return resume_climb(out, progress)

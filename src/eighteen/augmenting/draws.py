@@ -21,7 +21,7 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MASK = (1 << 64) - 1
 
 CROP_ATTEMPTS = 10
-"""How often a random crop is drawn before the middle is taken instead; torchvision's number."""
+"""How often a random crop is drawn before the largest part is taken instead; torchvision's number."""
 
 
 class Draw(IntEnum):

@@ -62,8 +62,10 @@ def plain_views(aspects: Floats, size_px: int, fit: Fit, crop_fraction: float) -
 def random_crops(aspects: Floats, draws: Floats, scale_min: float, aspect_max: float) -> Boxes:
     """Random parts of the originals: area share uniform, log aspect uniform, place uniform.
 
-    Up to ten attempts; if no drawn part fits into the picture, its middle is taken with the nearest allowed
-    aspect. Source: `torchvision.transforms.v2.RandomResizedCrop`, without its rounding to whole pixels.
+    Up to ten attempts; if no drawn part fits into the picture, the largest part of an allowed aspect is
+    taken, at a random place. Source: `torchvision.transforms.v2.RandomResizedCrop`, without its rounding to
+    whole pixels, and but for that place: torchvision takes the middle then, so that the ends of a long
+    picture, for which no drawn part may ever fit, would never be seen.
 
     Args:
         aspects: `[B]`, original width / height.
@@ -79,10 +81,9 @@ def random_crops(aspects: Floats, draws: Floats, scale_min: float, aspect_max: f
     chosen = (np.arange(len(aspects)), fits.argmax(axis=1))
     size = np.stack([width[chosen], height[chosen]], axis=1)
     allowed = np.clip(aspects, 1.0 / aspect_max, aspect_max)
-    middle = np.stack([np.minimum(aspects, allowed), np.minimum(1.0, aspects / allowed)], axis=1)
-    found = fits.any(axis=1)[:, None]
-    size = np.where(found, size, middle)
-    place = np.where(found, draws[:, Draw.LEFT : Draw.TOP + 1] - 0.5, 0.0)
+    largest = np.stack([np.minimum(aspects, allowed), np.minimum(1.0, aspects / allowed)], axis=1)
+    size = np.where(fits.any(axis=1)[:, None], size, largest)
+    place = draws[:, Draw.LEFT : Draw.TOP + 1] - 0.5
     return Boxes(place * (_extents(aspects) - size), size / 2)
 
 

@@ -256,6 +256,11 @@ class Recipe(Section):
             )
         return self
 
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes are made to count for more than their share while training."""
+        return self.loss.class_weights != "none" or self.training.sampling != "natural"
+
     def changed(self, **sections: dict[str, Any]) -> Recipe:
         """The recipe with some values replaced and checked again.
 

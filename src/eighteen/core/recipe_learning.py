@@ -63,7 +63,9 @@ class ScheduleSection(Section):
         "onecycle", description="onecycle and cosine both rise linearly first; onecycle then falls linearly"
     )
     warmup_fraction: Fraction | Auto = Field("auto", description="share of all steps during which lr rises")
-    final_fraction: Fraction = Field(0.0, description="share of the peak that is left at the end")
+    final_fraction: Fraction = Field(
+        0.0, description="of onecycle and cosine: share of the peak that is left at the end"
+    )
 
 
 class TrainingSection(Section):

@@ -55,7 +55,7 @@ def finish(
         with run.stage("calibrate"):
             if len(validation) >= LEAST_FOR_CALIBRATION:
                 known["val"] = score_dataset(run, validation, "val", progress)
-            calibration = fit_calibration(validation, known.get("val"))
+            calibration = fit_calibration(validation, known.get("val"), run.recipe.balances)
             run.save_calibration(calibration)
         known = {name: each.calibrated(calibration) for name, each in known.items()}
     for name in splits:
@@ -63,12 +63,15 @@ def finish(
             evaluate_split(run, name, progress, known.get(name))
 
 
-def fit_calibration(validation: Dataset, found: Predictions | None, bends: bool = True) -> Calibration:
+def fit_calibration(
+    validation: Dataset, found: Predictions | None, balanced: bool, bends: bool = True
+) -> Calibration:
     """Fitted on what is said about validation: the weights were picked by it, but not trained on it.
 
     Args:
         validation: its pictures.
         found: what a network says about them; None where they are fewer than `LEAST_FOR_CALIBRATION`.
+        balanced: whether training made rare classes count for more; then no method may change answers.
         bends: whether a bend may be chosen.
     """
     if found is None:
@@ -81,4 +84,4 @@ def fit_calibration(validation: Dataset, found: Predictions | None, bends: bool 
     k = min(CALIBRATION_FOLDS, len(set(units.tolist())))
     if k < 2:
         return Calibration(reason="all validation pictures are of one group", n=len(found))
-    return choose_calibration(found.logits, found.targets, folds(scored, k), units, bends)
+    return choose_calibration(found.logits, found.targets, folds(scored, k), units, bends, balanced)

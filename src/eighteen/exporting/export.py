@@ -203,7 +203,7 @@ def _settled(
     validation = reference.chosen.subset("val")
     rows = known.rows["split"].to_numpy() == "val"
     if rows.any():
-        held = Held(validation, known.where(rows), reference.max_pixels)
+        held = Held(validation, known.where(rows), reference.max_pixels, run.recipe.balances)
 
     def train(network: nn.Module, samples: Tensor, kept: tuple[str, ...], progress: Progress) -> nn.Module:
         return train_aware(run, network, samples, kept, progress)

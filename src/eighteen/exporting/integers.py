@@ -57,11 +57,13 @@ class Held:
         validation: pictures that no layer was fitted on.
         known: what the source says about them.
         max_pixels: pictures above it are unreadable.
+        balanced: whether training made rare classes count for more, which the calibration must not undo.
     """
 
     validation: Dataset
     known: Predictions
     max_pixels: int | None
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ def to_integers(
         )
     enough = len(held.validation) >= LEAST_FOR_CALIBRATION
     bends = not getattr(writer, "INTEGERS_THROUGHOUT", False)
-    calibration = fit_calibration(held.validation, attempt.said if enough else None, bends)
+    said = attempt.said if enough else None
+    calibration = fit_calibration(held.validation, said, held.balanced, bends)
     attempts = [each.sentence for each in tried]
     return replace(attempt.model, calibration=calibration), {**attempt.facts, "attempts": attempts}
 

@@ -20,11 +20,18 @@ FEWEST_PER_CLASS = 10
 # Six fits to 5,000 pictures of 1,000 classes take a minute on one core; beyond that a temperature has to do.
 MOST_NUMBERS = 5_000_000
 
+BALANCED = (
+    "vector not tried: rare classes were made to count for more in training, and a bias a class, fitted by "
+    "their share of validation, would undo that"
+)
+
 Losses = Mapping[Method, Floats]
 
 
-def why_no_vector(targets: Ints, n_classes: int) -> str:
-    """Why these pictures of known class cannot be asked about vector scaling; "" where they can."""
+def why_no_vector(targets: Ints, n_classes: int, balanced: bool) -> str:
+    """Why these pictures of known class are not asked about vector scaling; "" where they are."""
+    if balanced:
+        return BALANCED
     if np.bincount(targets, minlength=n_classes).min() < FEWEST_PER_CLASS:
         return f"vector not tried with fewer than {FEWEST_PER_CLASS} pictures of a class"
     if len(targets) * n_classes > MOST_NUMBERS:
@@ -32,10 +39,10 @@ def why_no_vector(targets: Ints, n_classes: int) -> str:
     return ""
 
 
-def candidates(targets: Ints, n_classes: int, bends: bool) -> tuple[Method, ...]:
-    """Methods that these pictures of known class can be asked about, simplest first."""
+def candidates(bends: bool, vectors: bool) -> tuple[Method, ...]:
+    """Methods that are tried, simplest first."""
     simple: tuple[Method, ...] = ("none", "temperature", "bent") if bends else ("none", "temperature")
-    return simple if why_no_vector(targets, n_classes) else (*simple, "vector")
+    return (*simple, "vector") if vectors else simple
 
 
 def simplest_of(losses: Losses, units: Ints) -> Method:

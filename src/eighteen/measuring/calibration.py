@@ -151,7 +151,12 @@ def cross_fitted(logits: Logits, targets: Ints, folds: Ints, method: Method) -> 
 
 
 def choose_calibration(
-    logits: Logits, targets: Ints, folds: Ints, groups: Ints | None = None, bends: bool = True
+    logits: Logits,
+    targets: Ints,
+    folds: Ints,
+    groups: Ints | None = None,
+    bends: bool = True,
+    balanced: bool = False,
 ) -> Calibration:
     """Gives the simplest calibration that is about as good as the best on pictures that it was not fitted on.
 
@@ -165,6 +170,8 @@ def choose_calibration(
         groups: `[N]`; pictures of one group are not independent, and the standard error counts groups. Each
             picture is its own group if not given.
         bends: whether "bent" takes part.
+        balanced: whether the network was taught to count rare classes for more than their share; "vector",
+            the one that changes answers, then takes no part.
 
     Returns:
         The calibration; its reason gives the figures.
@@ -178,12 +185,12 @@ def choose_calibration(
     if len(np.unique(folds[known])) < 2:
         reason = f"{known.sum():,} pictures in a single fold cannot show whether calibration helps"
         return Calibration(reason=reason, n=int(known.sum()))
+    skipped = why_no_vector(targets[known], logits.shape[1], balanced)
     losses = {
         method: nll_terms(targets[known], softmax(cross_fitted(logits, targets, folds, method)[known]))
-        for method in candidates(targets[known], logits.shape[1], bends)
+        for method in candidates(bends, vectors=not skipped)
     }
     fitted = _fit(simplest_of(losses, units[known]), logits, targets)
-    skipped = why_no_vector(targets[known], logits.shape[1])
     return replace(fitted, reason=reason_for(fitted, losses, units[known], skipped), n=int(known.sum()))
 
 

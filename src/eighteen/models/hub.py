@@ -108,13 +108,20 @@ def input_spec_for(name: str, size: int | None = None, channels: Literal[1, 3] =
         fit="squash" if published["crop_mode"] == "squash" else "crop",
         crop_fraction=published["crop_pct"],
         kernel="bilinear" if published["interpolation"] == "bilinear" else "bicubic",
-        mean=_for_channels(published["mean"], channels),
-        std=_for_channels(published["std"], channels),
+        mean=for_channels(published["mean"], channels),
+        std=for_channels(published["std"], channels),
     )
 
 
-def _for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    return values if channels == len(values) else (sum(values) / len(values),)
+def for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """One value a channel: the average of all where there is one channel, or the one value for each.
+
+    >>> for_channels((0.25, 0.5, 0.75), 1), for_channels((0.5,), 3)
+    ((0.5,), (0.5, 0.5, 0.5))
+    """
+    if len(values) == channels:
+        return values
+    return (sum(values) / len(values),) * channels
 
 
 def _cached(published: PretrainedCfg) -> Path | None:

@@ -137,6 +137,13 @@ class ResNet18(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))  # [B, C, H, W] -> [B, K]
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """Which parameters are one layer, low ones first, as timm asks; the head is what is left.
+
+        Rates that fall from layer to layer go by it (`optimizer.layer_decay`).
+        """
+        return {"stem": r"^(?:conv1|bn1)", "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)"}
+
 
 def _stage(channels_in: int, channels_out: int, blocks: int, stride: int, shortcut: bool) -> nn.Sequential:
     """Blocks in a row; the first one changes the size."""

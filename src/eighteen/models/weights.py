@@ -24,13 +24,21 @@ from torch import Tensor
 from eighteen.core.errors import WeightsError
 from eighteen.core.findings import name_some
 from eighteen.models.fitting import Loaded, fit
-from eighteen.models.hub import describe, fetch, input_spec_for, licence_sentence, pretrained_input
+from eighteen.models.hub import (
+    describe,
+    fetch,
+    for_channels,
+    input_spec_for,
+    licence_sentence,
+    pretrained_input,
+)
 
 __all__ = [
     "Loaded",
     "describe",
     "fetch",
     "fit",
+    "for_channels",
     "input_spec_for",
     "licence_sentence",
     "load_file",

@@ -25,7 +25,7 @@ class Fitted:
 
 
 def fit_to_budget(
-    minutes: float, seconds_an_epoch: float, size_px: int, wanted_epochs: int, size_is_free: bool
+    minutes: float, seconds_an_epoch: float, size_px: int, wanted_epochs: int, smallest_px: int
 ) -> Fitted:
     """Epochs and side that end within the budget.
 
@@ -34,10 +34,10 @@ def fit_to_budget(
         seconds_an_epoch: measured at `size_px`, training and validation.
         size_px: side that was chosen without a budget.
         wanted_epochs: epochs that were chosen without a budget; more are not made than twice these.
-        size_is_free: whether the side may be lowered (the user did not set it).
+        smallest_px: the side is not lowered below it; with `size_px` it stays.
     """
     time_s = minutes * 60 * SHARE_FOR_TRAINING
-    sizes = [size for size in SIZES_PX if size < size_px] if size_is_free else []
+    sizes = [size for size in SIZES_PX if smallest_px <= size < size_px]
     for size in (size_px, *sizes):
         epoch_s = seconds_an_epoch * (size / size_px) ** 2
         epochs = int(time_s / epoch_s)

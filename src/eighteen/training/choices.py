@@ -23,7 +23,8 @@ SAMPLES = 30_000
 """Pictures shown in all when training from scratch on a small set, see `_epochs`."""
 
 ERASING_EPOCHS = 15
-"""Random erasing delays learning; shorter trainings from scratch go without."""
+"""Random erasing delays learning; shorter trainings from scratch go without. So do those of `_epochs`, which
+gives as many pictures as erasing needs fewer epochs: only who asks for more gets it unasked."""
 
 MANY_IMAGES = 20_000
 """From scratch on this many, the rate is twice as high and the decay fitted to the number of steps."""
@@ -115,6 +116,11 @@ def _crop(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     assert size != "auto"
     if size <= SMALL_PX:
         return "pad", "small pictures: shifting keeps every pixel sharp"
+    if recipe.inputs.fit == "letterbox":
+        return (
+            "pad",
+            "letterboxed pictures are seen whole, as in validation; a resized crop would cut them",
+        )
     return "resized", "photographs: random area and aspect ratio"
 
 
@@ -210,6 +216,11 @@ def _head_first(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 
 def _keep_head(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
+    if recipe.training.head_first is True and recipe.balances:
+        return False, (
+            "rare classes are to count for more, and the head on frozen features is fitted and judged "
+            "without that"
+        )
     if recipe.training.head_first is True:
         return True, "fine-tuning is kept only where validation finds it better than the head"
     return False, "there is no head to keep"

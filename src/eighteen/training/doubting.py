@@ -17,6 +17,7 @@ from eighteen.core.dataset import Dataset
 from eighteen.core.findings import name_some
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
+from eighteen.splitting import find_units
 from eighteen.training.frozen import FOLDS, frozen_features, frozen_reader, score_out_of_fold
 from eighteen.training.voting import opinions
 
@@ -29,9 +30,9 @@ def without_doubtful(training: Dataset, recipe: Recipe, progress: Progress) -> t
         recipe: resolved, with weights.
         progress: told how far reading features is.
     """
-    units = training.table.select("group", "sha256").unique().height
+    units = len(find_units(training))
     if units < FOLDS:
-        return training, f"{units} independent pictures are too few to doubt any of them"
+        return training, f"{units} independent pictures or groups are too few to doubt any of them"
     features = frozen_features(frozen_reader(training, recipe), training, progress)
     said = opinions(training, features, score_out_of_fold(training, features))
     finding = find_label_errors(said, dict(training.table.select("id", "target").iter_rows()))

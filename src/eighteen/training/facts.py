@@ -8,7 +8,7 @@ from pathlib import Path
 from eighteen.core.inputs import InputSpec
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
-from eighteen.models.weights import input_spec_for
+from eighteen.models.weights import for_channels, input_spec_for
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,16 @@ def weights_spec(recipe: Recipe) -> InputSpec:
     in one, else what timm states for the network."""
     run = run_of_weights(recipe)
     return input_spec_for(recipe.model.name) if run is None else run.inputs
+
+
+def weights_statistics(recipe: Recipe) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation that the weights were made with, for the channels that the recipe has.
+
+    They go from three channels to one and back as the first convolution does, see `models.fitting`.
+    """
+    spec, channels = weights_spec(recipe), recipe.inputs.channels
+    assert channels != "auto"
+    return for_channels(spec.mean, channels), for_channels(spec.std, channels)
 
 
 def run_of_weights(recipe: Recipe) -> Run | None:

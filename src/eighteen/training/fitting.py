@@ -33,7 +33,7 @@ from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
 from eighteen.training.doubting import without_doubtful
 from eighteen.training.freezing import check_stages
-from eighteen.training.keeping import drop_start, keep_the_better, put_aside
+from eighteen.training.keeping import drop_rescued, drop_start, keep_the_better, put_aside, rescue_best
 from eighteen.training.loop import Surroundings, train_epochs
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
@@ -127,6 +127,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
             validate=validation,
             validation_images=dataset.split_counts["val"],
             save=lambda position: save_state(run, position, moving),
+            rescue=lambda position: rescue_best(run, position, moving),
             record=lambda row: _record(run, row, watch),
             warn=lambda message: _tell(run, progress, message),
             files=lambda batch: _files(training, batch),
@@ -151,6 +152,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
     _store_weights(run, moving, position, dataset)
     drop_state(run)
     drop_start(run)
+    drop_rescued(run)
     return run
 
 
@@ -211,17 +213,25 @@ def _augmenter(recipe: Recipe) -> BatchAugmenter:
 
 
 def _check_settings(recipe: Recipe) -> None:
-    if recipe.training.drop_doubtful and recipe.model.weights == "none":
-        raise RecipeError(
+    training, schedule = recipe.training, recipe.schedule
+    problems = []
+    if training.drop_doubtful and recipe.model.weights == "none":
+        problems.append(
             "training.drop_doubtful asks heads on frozen features, and a network without weights has none; "
             "name some (--weights FILE), or look at the labels by eighteen audit --labels-from RUN"
         )
-    inputs = recipe.inputs
-    if len(inputs.mean) != inputs.channels:
-        raise RecipeError(
-            f"inputs.mean and inputs.std have {len(inputs.mean)} values, the pictures {inputs.channels} "
-            f"channels; give one value a channel, or set inputs.channels"
+    if training.keep_head is True and training.head_first is not True:
+        problems.append(
+            "training.keep_head is true, and with training.head_first false there is no head that could be "
+            "kept; set training.head_first to true, which needs weights, or leave training.keep_head out"
         )
+    if schedule.name == "constant" and schedule.final_fraction > 0:
+        problems.append(
+            f"schedule.final_fraction is {schedule.final_fraction:g}, and with schedule.name constant the "
+            f"rate does not fall; set schedule.name to onecycle or cosine, or leave final_fraction out"
+        )
+    if problems:
+        raise RecipeError("; ".join(problems))
     _augmenter(recipe)
 
 

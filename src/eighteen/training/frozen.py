@@ -22,9 +22,9 @@ from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
 from eighteen.splitting.folds import folds
-from eighteen.training.facts import weights_spec
 from eighteen.training.features import FeatureReader
 from eighteen.training.head import Head, fit_head, out_of_fold
+from eighteen.training.planning import with_statistics
 from eighteen.training.resolve import input_spec, resolve
 
 Floats = npt.NDArray[np.float32]
@@ -65,9 +65,7 @@ def frozen_reader(dataset: Dataset, recipe: Recipe) -> FeatureReader:
             f"features of {resolved.model.name} without weights say nothing; name some: --weights FILE, or "
             f"--weights imagenet"
         )
-    made = weights_spec(resolved)
-    unset = {key: getattr(made, key) for key in ("mean", "std") if getattr(resolved.inputs, key) == "auto"}
-    resolved = resolved.changed(inputs=unset)
+    resolved, _ = with_statistics(resolved, {}, dataset)
     network = native.build(resolved, len(dataset.class_names))
     published = source == "imagenet"
     state = model_weights.fetch(resolved.model.name)[0] if published else model_weights.load_file(source)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from eighteen.core import store
 from eighteen.core.run import Run
-from eighteen.training.resume import Moving
+from eighteen.training.resume import Moving, Position
 from eighteen.training.selection import LUCK
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +32,7 @@ SHARES = (PREFERRED, 1.0, 0.5, 0.25, 0.0)
 """Shares of the tuned weights that are tried."""
 
 _FILE = "start.safetensors"
+_RESCUED = "best.safetensors"
 
 
 def put_aside(run: Run, network: nn.Module) -> None:
@@ -83,6 +84,29 @@ def mixed(start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
 def drop_start(run: Run) -> None:
     """Removes what was put aside."""
     path = run.resume_folder / _FILE
+    if path.exists():
+        store.remove(path)
+
+
+def rescue_best(run: Run, position: Position, moving: Moving) -> str:
+    """Writes the best weights of a training that cannot go on into the run; says how to begin from them.
+
+    They are not the run's own weights: nothing has measured or calibrated them.
+    """
+    finite = all(bool(value.isfinite().all()) for value in moving.best.values())
+    if position.best is None or not finite:
+        return "No epoch ended well, so no weights are kept"
+    path = run.path / _RESCUED
+    store.write_tensors(path, moving.best, {"epoch": str(int(position.best["epoch"]))})
+    return (
+        f"The weights of epoch {position.best['epoch']:.0f}, the best so far, are kept; to begin from them: "
+        f"eighteen train DATA --weights {path} --out OTHER"
+    )
+
+
+def drop_rescued(run: Run) -> None:
+    """Removes the best weights of a failure that the training got over."""
+    path = run.path / _RESCUED
     if path.exists():
         store.remove(path)
 

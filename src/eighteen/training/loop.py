@@ -45,6 +45,7 @@ class Surroundings:
         validate: selection measures of a network on the validation split; {} where there is none.
         validation_images: how many pictures that split has.
         save: writes the state of a position.
+        rescue: keeps the best weights so far of a training that cannot go on; says how to begin from them.
         record: writes one row of the history.
         warn: tells the user, and the run, something that happened on the way.
         files: names the files of a batch's rows.
@@ -59,6 +60,7 @@ class Surroundings:
     validate: Callable[[nn.Module], Mapping[str, float]]
     validation_images: int
     save: Callable[[Position], None]
+    rescue: Callable[[Position], str]
     record: Callable[[Mapping[str, Any]], None]
     warn: Callable[[str], None]
     files: Callable[[TrainBatch], str]
@@ -104,7 +106,7 @@ def _step(moving: Moving, position: Position, batch: TrainBatch, around: Surroun
     set_rate(moving.optimizer, rate)
     value = _compute_gradients(moving, batch, around)
     if not math.isfinite(value):
-        raise TrainingError(_not_finite(position, rate, _peak(around), around.files(batch)))
+        raise TrainingError(_not_finite(position, rate, around, around.files(batch)))
     if around.recipe.optimizer.sam_rho > 0:
         with climbed(moving.network, around.recipe.optimizer.sam_rho):
             _compute_gradients(moving, batch, around)
@@ -216,11 +218,13 @@ def _out_of_time(position: Position, around: Surroundings) -> bool:
     return True
 
 
-def _not_finite(position: Position, rate: float, peak: float, files: str) -> str:
+def _not_finite(position: Position, rate: float, around: Surroundings, files: str) -> str:
+    peak = _peak(around)
+    precision = ", or --set training.precision=fp32" if around.mode.bf16 else ""
     return (
         f"the loss is not finite in epoch {position.epoch + 1}, step {position.step + 1}, at learning rate "
-        f"{rate:g} (peak {peak:g}); the weights of the last good epoch are kept. Pictures of that batch: "
-        f"{files}. Try --set optimizer.lr={peak / 10:.2g}, or --set training.precision=fp32"
+        f"{rate:g} (peak {peak:g}). Pictures of that batch: {files}. Resuming comes to the same step again: "
+        f"train anew with --set optimizer.lr={peak / 10:.2g}{precision}. {around.rescue(position)}"
     )
 
 

@@ -14,20 +14,23 @@ import torch
 from torch import nn
 
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import TrainingError
+from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.findings import name_some
 from eighteen.core.recipe import Recipe
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
-from eighteen.training.budget import fit_to_budget
+from eighteen.models.family import takes_small_stem
+from eighteen.training.budget import SIZES_PX, Fitted, fit_to_budget
 from eighteen.training.cache import SquareReader
-from eighteen.training.facts import weights_spec
+from eighteen.training.choices import SMALL_PX
+from eighteen.training.facts import weights_statistics
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import epoch_sides_px, work_share
 from eighteen.training.resolve import input_spec, resolve
 from eighteen.training.teaching import ITSELF, teachers_work
+from eighteen.training.unseen import check_weights
 
 FORWARD_SHARE = 0.4
 """What a picture of validation costs, as a share of one in training (forward of forward and backward)."""
@@ -55,15 +58,13 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
 
     Raises:
         WeightsError: the weights cannot be had.
+        RecipeError: the weights have learned from pictures that are to measure the run.
         TrainingError: there is nothing to train on.
     """
     _check_enough(dataset)
+    check_weights(recipe, dataset)
     keep_freed_memory()
-    resolved, reasons = resolve(recipe, dataset)
-    if resolved.training.batch_size == 1:
-        resolved = resolved.changed(training={"batch_size": 2})
-        reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
-    resolved, reasons = with_statistics(resolved, dict(reasons), dataset)
+    resolved, reasons = with_statistics(*_resolved(recipe, dataset), dataset)
     torch.manual_seed(resolved.seed)
     network = native.build(resolved, len(dataset.class_names))
     notes = _load_weights(network, resolved)
@@ -73,9 +74,8 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     seconds = _time_modes(resolved, network, dataset, device)
     resolved, reasons = _with_mode(resolved, reasons, seconds)
     if resolved.training.budget_minutes is not None:
-        size_is_free = recipe.inputs.size == "auto"
-        image_s = seconds[mode_of(resolved)]
-        resolved, reasons = _with_budget(resolved, reasons, image_s, dataset, network, size_is_free)
+        fitted = _fitted(recipe, resolved, seconds[mode_of(resolved)], dataset, network)
+        resolved, reasons = _with_budget(recipe, resolved, reasons, fitted, dataset)
     return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))))
 
 
@@ -90,15 +90,28 @@ def _check_enough(dataset: Dataset) -> None:
         raise TrainingError(f"no training pictures of {name_some(empty)}: add some, or remove the class")
 
 
+def _resolved(recipe: Recipe, dataset: Dataset) -> tuple[Recipe, dict[str, str]]:
+    resolved, reasons = resolve(recipe, dataset)
+    if resolved.training.batch_size == 1:
+        resolved = resolved.changed(training={"batch_size": 2})
+        reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
+    return resolved, reasons
+
+
 def with_statistics(
     recipe: Recipe, reasons: dict[str, str], dataset: Dataset
 ) -> tuple[Recipe, dict[str, str]]:
-    """Mean and standard deviation: of the weights' training where there is one, else of these pictures."""
+    """Mean and standard deviation: of the weights' training where there is one, else of these pictures.
+
+    Raises:
+        RecipeError: one of them was given, and not with a value a channel.
+    """
+    _check_one_a_channel(recipe)
     if "auto" not in (recipe.inputs.mean, recipe.inputs.std):
         return recipe, reasons
     if recipe.model.weights != "none":
-        spec = weights_spec(recipe)
-        mean, std, reason = spec.mean, spec.std, "as the weights were made"
+        mean, std = weights_statistics(recipe)
+        reason = "as the weights were made"
     else:
         mean, std = _statistics(recipe, dataset.subset("train"))
         reason = "measured on the training pictures"
@@ -106,6 +119,17 @@ def with_statistics(
     unset = {key: value for key, value in values.items() if getattr(recipe.inputs, key) == "auto"}
     reasons.update({f"inputs.{key}": reason for key in unset})
     return recipe.changed(inputs=unset), reasons
+
+
+def _check_one_a_channel(recipe: Recipe) -> None:
+    inputs = recipe.inputs
+    given = {"inputs.mean": inputs.mean, "inputs.std": inputs.std}
+    wrong = [name for name, values in given.items() if values != "auto" and len(values) != inputs.channels]
+    if wrong:
+        raise RecipeError(
+            f"{' and '.join(wrong)} {'have' if len(wrong) > 1 else 'has'} {len(given[wrong[0]])} values, the "
+            f"pictures {inputs.channels} channels; give one value a channel, or set inputs.channels"
+        )
 
 
 def _statistics(
@@ -155,30 +179,46 @@ def _with_mode(
     return recipe.changed(training=chosen), reasons
 
 
-def _with_budget(
-    recipe: Recipe,
-    reasons: dict[str, str],
-    image_s: float,
-    dataset: Dataset,
-    network: nn.Module,
-    size_is_free: bool,
-) -> tuple[Recipe, dict[str, str]]:
-    minutes, epochs, size = recipe.training.budget_minutes, recipe.training.epochs, recipe.inputs.size
-    assert minutes is not None and epochs != "auto" and size != "auto"
-    start = recipe.training.progressive_from
-    assert start != "auto"
-    sides_px = epoch_sides_px(epochs, size, start, recipe.training.side_fraction)
+def _fitted(recipe: Recipe, resolved: Recipe, image_s: float, dataset: Dataset, network: nn.Module) -> Fitted:
+    """Epochs and size within the budget, by the seconds a picture takes at the size that was resolved."""
+    settings, size = resolved.training, resolved.inputs.size
+    minutes, epochs, start = settings.budget_minutes, settings.epochs, settings.progressive_from
+    assert minutes is not None and epochs != "auto" and start != "auto" and size != "auto"
+    sides_px = epoch_sides_px(epochs, size, start, settings.side_fraction)
     share = work_share(sides_px) * (sides_px[-1] / size) ** 2
     # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
-    share *= 1 + FORWARD_SHARE * teachers_work(recipe, network) + (ITSELF in recipe.training.teacher)
-    share *= 2 if recipe.optimizer.sam_rho > 0 else 1
+    share *= 1 + FORWARD_SHARE * teachers_work(resolved, network) + (ITSELF in settings.teacher)
+    share *= 2 if resolved.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
-    fitted = fit_to_budget(minutes, image_s * images, size, epochs, size_is_free)
+    return fit_to_budget(minutes, image_s * images, size, epochs, _smallest_px(recipe, resolved))
+
+
+def _smallest_px(recipe: Recipe, resolved: Recipe) -> int:
+    """How far a budget may lower the side: not where the user set it, and not so far that "auto" would take
+    the small stem, which is another network than the timed one, and a slower one in spite of the size."""
+    size = resolved.inputs.size
+    assert size != "auto"
+    if recipe.inputs.size != "auto":
+        return size
+    model = resolved.model
+    stem_may_change = recipe.model.stem == "auto" and (model.stem, model.weights) == ("imagenet", "none")
+    return SMALL_PX + 1 if stem_may_change and takes_small_stem(model.name) else min(SIZES_PX)
+
+
+def _with_budget(
+    recipe: Recipe, resolved: Recipe, reasons: dict[str, str], fitted: Fitted, dataset: Dataset
+) -> tuple[Recipe, dict[str, str]]:
+    """Everything resolved once more for the epochs and the size that fit; what was measured stays."""
+    measured = {key: getattr(resolved.training, key) for key in ("device", "precision", "channels_last")}
+    known = {"mean": resolved.inputs.mean, "std": resolved.inputs.std}
+    fixed = recipe.changed(
+        training={**measured, "epochs": fitted.epochs}, inputs={**known, "size": fitted.size_px}
+    )
+    again, anew = _resolved(fixed, dataset)
     changed = {"training.epochs": fitted.reason}
-    if fitted.size_px != size:
+    if fitted.size_px != resolved.inputs.size:
         changed["inputs.size"] = fitted.reason
-    recipe = recipe.changed(training={"epochs": fitted.epochs}, inputs={"size": fitted.size_px})
-    return recipe, {**reasons, **changed}
+    return again, {**reasons, **anew, **changed}
 
 
 def _candidate_modes(recipe: Recipe, device: torch.device) -> list[Mode]:

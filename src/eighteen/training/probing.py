@@ -14,7 +14,7 @@ from eighteen.core.dataset import Dataset
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.models.family import head_name
-from eighteen.splitting.folds import folds
+from eighteen.splitting import find_units, folds
 from eighteen.tasks import Task
 from eighteen.training.features import FeatureReader
 from eighteen.training.head import Head, Ints, fit_head
@@ -42,21 +42,23 @@ def start_from_head(
     flips = recipe.augment.horizontal_flip
     views = [plain, mirrored] if flips != "auto" and flips > 0 else [plain]
     targets = task.collate(training).numpy()
-    head = fit_head(views, targets, _folds(training, targets), task.outputs)
+    fold = head_folds(training, targets)
+    head = fit_head(views, targets, fold, task.outputs)
     for network in (moving.network, moving.evaluated):
         _set_head(network.get_submodule(name), head)
     loss = head.fold_nll[head.strength]
-    how = "" if np.isnan(loss) else f", log loss {loss:.3f} on {FOLDS} folds"
+    how = "" if np.isnan(loss) else f", log loss {loss:.3f} on {len(np.unique(fold))} folds"
     return f"the last layer was fitted on frozen features (C = {head.strength:.3g}{how})"
 
 
-def _folds(training: Dataset, targets: Ints) -> Ints:
-    """Folds that keep groups and copies together; one fold where some class is too small for two."""
+def head_folds(training: Dataset, targets: Ints) -> Ints:
+    """Folds that keep groups and copies together, fewer where there are not as many of those; one fold where
+    some class is too small for two."""
     smallest = int(np.unique(targets, return_counts=True)[1].min())
-    units = training.table.select("group", "sha256").unique().height
-    if smallest < 2 or units < FOLDS:
+    k = min(FOLDS, len(find_units(training)))
+    if smallest < 2 or k < 2:
         return np.zeros(len(targets), np.int64)
-    return folds(training, FOLDS)
+    return folds(training, k)
 
 
 def _set_head(layer: nn.Module, head: Head) -> None:

@@ -61,7 +61,8 @@ def cook(runs: Sequence[Run], out: Path, greedy: bool, progress: Progress) -> Ru
     """Writes a run whose weights are the mean of those of others; it is trained, and not yet measured.
 
     Args:
-        runs: trained on the same pictures, of the same network; the first lends its recipe and data set.
+        runs: trained on the same pictures, of the same network; the first lends its data set and its recipe,
+            but for the opening of the test split.
         out: the run folder to make.
         greedy: leave out what validation speaks against.
 
@@ -75,11 +76,13 @@ def cook(runs: Sequence[Run], out: Path, greedy: bool, progress: Progress) -> Ru
         raise RunError(
             f"{first.path} has no validation pictures to choose by; take the mean of all: --uniform"
         )
+    # Whoever opened the test split for the first run has not asked for it to be opened for this one.
+    recipe = first.recipe.changed(evaluation={"open_test": False})
     kitchen = _kitchen(runs, dataset, progress)
     states = [store.read_tensors(run.weights_path) for run in runs]
     taken, weights, note = _chosen(kitchen, states, runs) if greedy else _all(kitchen, states, runs)
     with Run.creating(out, dataset.task) as staging:
-        staging.save_recipe(first.recipe, first.reasons)
+        staging.save_recipe(recipe, first.reasons)
         staging.save_dataset(dataset)
         staging.save_findings(first.findings)
         staging.save_inputs(first.inputs)

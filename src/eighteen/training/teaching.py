@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,6 +29,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.formats import native
 from eighteen.models.counting import count_macs
+from eighteen.training.unseen import learned_among
 
 Answer = Callable[[Tensor], Tensor]
 """Pictures to logits."""
@@ -173,13 +173,11 @@ def _check_classes(run: Run, dataset: Dataset) -> None:
 
 def _check_unseen(run: Run, dataset: Dataset) -> None:
     """Refuses a teacher that would whisper the answers of validation or test."""
-    learned = run.dataset.subset("train").table["sha256"].implode()
-    measured = dataset.table.filter(pl.col("split") != "train")
-    told = measured.filter(pl.col("sha256").is_in(learned))
-    if len(told):
+    told = learned_among(run, dataset, ("val", "test"))
+    if told:
         raise RecipeError(
             f"the teacher {run.path} has learned from {len(told)} pictures that are validation or test here "
-            f"({name_some(told['id'].to_list(), 3)}): what it passes on would make the measures better than "
+            f"({name_some(told, 3)}): what it passes on would make the measures better than "
             f"they are. Keep its splits: --splits-from {run.path}"
         )
 

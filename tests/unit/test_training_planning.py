@@ -1,0 +1,143 @@
+"""What is settled before a training, without any training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from eighteen.core.errors import RecipeError
+from eighteen.core.recipe import Recipe
+from eighteen.models.family import build
+from eighteen.models.weights import input_spec_for
+from eighteen.training import fitting, planning
+from eighteen.training.resolve import resolve
+from tabular import dataset_of
+
+DATASET = dataset_of(["cat", "dog"] * 8, ["train"] * 12 + ["val"] * 4)
+
+
+def recipe(weights: object, **inputs: Any) -> Recipe:
+    """Of a tiny network; nothing is timed and nothing read."""
+    return Recipe().changed(
+        model={"name": "test_resnet", "weights": str(weights)},
+        inputs=inputs,
+        training={"precision": "fp32", "channels_last": False, "device": "cpu"},
+    )
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A file with weights of three channels."""
+    save_file(build("test_resnet", num_classes=2).state_dict(), tmp_path / "published.safetensors")
+    return tmp_path / "published.safetensors"
+
+
+def test_grey_pictures_take_summed_filters_and_averaged_statistics(published: Path, tmp_path: Path) -> None:
+    plan = planning.plan(recipe(published, channels=1), DATASET)
+    made = input_spec_for("test_resnet")
+    assert plan.recipe.inputs.mean == pytest.approx((sum(made.mean) / 3,))
+    assert plan.recipe.inputs.std == pytest.approx((sum(made.std) / 3,))
+    theirs = build("test_resnet", num_classes=2)
+    planning.model_weights.fit(theirs, planning.model_weights.load_file(published))
+    first = next(name for name, value in theirs.named_parameters() if value.ndim == 4)
+    summed = theirs.get_parameter(first).sum(1, keepdim=True)
+    torch.testing.assert_close(plan.network.get_parameter(first), summed)
+    fitting.start(plan, DATASET, [], pl.DataFrame(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("given", [{"mean": (0.5,)}, {"std": (0.5,)}, {"mean": (0.5,), "std": (0.5,)}])
+@pytest.mark.parametrize("channels", ["auto", 3])
+def test_too_few_statistics_are_refused_by_their_names(
+    given: dict[str, Any], channels: Any, published: Path
+) -> None:
+    with pytest.raises(RecipeError) as refused:
+        planning.plan(recipe(published, channels=channels, **given), DATASET)
+    names, verb = " and ".join(f"inputs.{key}" for key in given), "have" if len(given) > 1 else "has"
+    said = (
+        f"{names} {verb} 1 values, the pictures 3 channels; give one value a channel, or set inputs.channels"
+    )
+    assert str(refused.value) == said
+
+
+# Budget
+
+
+def budgeted(minutes: float, monkeypatch: pytest.MonkeyPatch, **sections: dict[str, Any]) -> planning.Plan:
+    """From scratch on twelve pictures of 200 px, whose choices are 128 px and 100 epochs; 0.1 s a picture."""
+    monkeypatch.setattr(planning, "measure_modes", lambda *given: dict.fromkeys(given[-1], 0.1))
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3)
+    settings = {"budget_minutes": minutes, **sections.pop("training", {})}
+    return planning.plan(asked.changed(training=settings, **sections), LARGE)
+
+
+LARGE = DATASET.with_table(
+    DATASET.table.with_columns(width=pl.lit(200, pl.Int64), height=pl.lit(200, pl.Int64))
+)
+
+
+@pytest.mark.parametrize("minutes", [0.05, 0.2, 1.0])
+def test_all_choices_are_those_for_the_epochs_and_the_size_of_the_budget(
+    minutes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = budgeted(minutes, monkeypatch, model={"stem": "imagenet"})
+    epochs, size = plan.recipe.training.epochs, plan.recipe.inputs.size
+    assert isinstance(epochs, int) and isinstance(size, int)
+    assert (epochs, size) < (100, 128)
+    measured = ("device", "precision", "channels_last", "budget_minutes")
+    fixed = {key: getattr(plan.recipe.training, key) for key in measured}
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3, size=size).changed(
+        model={"stem": "imagenet"}, training={**fixed, "epochs": epochs}
+    )
+    expected, reasons = resolve(asked, LARGE)
+    assert plan.recipe == expected
+    assert reasons.items() <= plan.reasons.items()
+    assert "measured" in plan.reasons["training.epochs"]
+
+
+def test_what_the_user_set_stays_under_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = budgeted(0.05, monkeypatch, training={"ema_decay": 0.5, "batch_size": 1}, augment={"crop": "none"})
+    assert (plan.recipe.training.ema_decay, plan.recipe.augment.crop) == (0.5, "none")
+    assert plan.recipe.training.batch_size == 2
+    assert "BatchNorm" in plan.reasons["training.batch_size"]
+
+
+def test_a_budget_never_leads_to_another_network_than_the_timed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small stem makes a network slower than the large one at more pixels."""
+    plan = budgeted(0.01, monkeypatch)
+    assert (plan.recipe.inputs.size, plan.recipe.model.stem) == (48, "imagenet")
+    assert budgeted(0.01, monkeypatch, model={"stem": "imagenet"}).recipe.inputs.size < 48
+
+
+# Settings that would do nothing
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"training": {"keep_head": True, "head_first": False}}, "there is no head that could be kept"),
+        ({"training": {"keep_head": True}}, "there is no head that could be kept"),
+        ({"schedule": {"name": "constant", "final_fraction": 0.2}}, "the rate does not fall"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(asked: dict[str, Any], said: str, tmp_path: Path) -> None:
+    scratch = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3)
+    plan = planning.plan(scratch.changed(**asked), DATASET)
+    with pytest.raises(RecipeError, match=said):
+        fitting.start(plan, DATASET, [], pl.DataFrame(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_of_them_are_told_at_once(tmp_path: Path) -> None:
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3).changed(
+        training={"keep_head": True, "drop_doubtful": True},
+        schedule={"name": "constant", "final_fraction": 0.2},
+    )
+    with pytest.raises(
+        RecipeError, match=r"training\.drop_doubtful .*training\.keep_head .*schedule\.final_"
+    ):
+        fitting.start(planning.plan(asked, DATASET), DATASET, [], pl.DataFrame(), tmp_path / "run")
