@@ -49,7 +49,8 @@ def tune(
         trials: most trials, the default among them.
         minutes: for search and confirmation together; at least one of the two is needed.
         space: `field=low..high` or `field=a,b,c`, changing or adding to what is searched.
-        folds: of the confirmation; None takes 5 up to 5,000 pictures outside the test split, and 1 above.
+        folds: of the confirmation; None takes 5 up to 5,000 pictures outside the test split, and 1 above. A
+            single one is a fresh fold of five, without validation pictures.
         seeds: of the confirmation.
         winners: how many trials are trained anew, 1 to 3.
         workers: processes on this machine.

@@ -38,7 +38,14 @@ def command(
             help="Range or values of a field; repeatable. none: only what is named after it.",
         ),
     ] = None,
-    folds: Annotated[int | None, typer.Option(min=1, help="Of the confirmation, as for compare.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of the confirmation; 1 holds out one of five fresh folds, without validation pictures; by "
+            "default 5 up to 5,000 pictures outside the test split.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Of the confirmation.")] = 2,
     winners: Annotated[int, typer.Option(min=1, max=3, help="Best trials that are trained anew.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,

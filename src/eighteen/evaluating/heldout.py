@@ -49,7 +49,7 @@ class Part:
 
 
 def default_folds(dataset: Dataset) -> int:
-    """5 for small data sets, else 1: the validation split alone is held out."""
+    """5 for small data sets, else 1: with many pictures one part tells enough."""
     return FOLDS if len(outside_test(dataset)) <= SMALL else 1
 
 
@@ -58,19 +58,20 @@ def outside_test(dataset: Dataset) -> Dataset:
     return dataset.with_table(dataset.table.filter(pl.col("split") != "test"))
 
 
-def parts(dataset: Dataset, k: int, repeats: int, seed: int) -> list[Part]:
+def parts(dataset: Dataset, k: int, repeats: int, seed: int, first: int = 0) -> list[Part]:
     """What each training holds out: k folds a repeat, dealt anew each time; with k = 1 the validation split.
 
     Args:
         dataset: without its test split.
         k: folds.
         repeats: how often they are dealt.
-        seed: salt of the first dealing, `data.split_seed`.
+        seed: salt of dealing 0, `data.split_seed`.
+        first: number of the first dealing.
     """
     if k == 1:
         return [Part(0, 0, (dataset.table["split"] == "val").to_numpy())]
-    dealt = [folds(dataset, k, seed + repeat) for repeat in range(repeats)]
-    return [Part(fold, repeat, dealt[repeat] == fold) for repeat in range(repeats) for fold in range(k)]
+    dealt = {repeat: folds(dataset, k, seed + repeat) for repeat in range(first, first + repeats)}
+    return [Part(fold, repeat, rows == fold) for repeat, rows in dealt.items() for fold in range(k)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,14 +60,13 @@ def _about(study: Study, result: Mapping[str, Any]) -> str:
     outside = sum(study.dataset.split_counts[split] for split in ("train", "val"))
     effort = result["confirmation"]
     seeds, folds = effort["seeds"], effort["folds"]
-    how = f"{folds} fresh folds" if folds > 1 else "the validation split held out"
     what = (
         "Are there better settings than the default ones?" if result["kind"] == "tune" else "What helps here?"
     )
-    return (
-        f"{what} The answer was confirmed on {pictures(outside)} outside the test split, {how}, "
-        f"{seeds} fresh seed{'s' if seeds > 1 else ''}."
-    )
+    where = f"{pictures(outside)} outside the test split, {folds} fresh folds"
+    if folds == 1:
+        where = "one fresh fold of the pictures outside the test split, none of which is validation's"
+    return f"{what} The answer was confirmed on {where}, {seeds} fresh seed{'s' if seeds > 1 else ''}."
 
 
 def heading(comparison: Mapping[str, Any] | None) -> str:

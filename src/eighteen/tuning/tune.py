@@ -167,7 +167,10 @@ def _beats(row: Record, default: Record, asked: Asked) -> bool:
 def _chosen(
     winners: list[Record], asked: Asked, known: Dataset, score_part: ScorePart, progress: Progress
 ) -> Record | None:
-    """The winner; of several, the best on fresh folds with a seed that the confirmation does not use."""
+    """The winner; of several, the best on fresh folds with a seed that the confirmation does not use.
+
+    Where the confirmation holds one fold out, they are compared on another one.
+    """
     if len(winners) < 2:
         return winners[0] if winners else None
     recipes = {f"winner-{row.number}": with_point(asked.recipe, row.point) for row in winners}
@@ -176,7 +179,7 @@ def _chosen(
         for name, recipe in recipes.items()
     }
     effort = Effort(asked.folds, 1)
-    found = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress).measures
+    found = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress, turn=1).measures
     sign = 1 if asked.maximise else -1
     values = [sign * (found[name].value or 0.0) for name in recipes]
     return winners[values.index(max(values))]
