@@ -1,48 +1,20 @@
-"""A confirmation is told by pictures that the search was never scored on, and by the metric that was asked for."""
+"""A confirmation is told by pictures that no trial was scored on, and by the metric that was asked for."""
 
 from __future__ import annotations
-
-import hashlib
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from eighteen.core.dataset import SCHEMA, Dataset
+from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError
-from eighteen.core.predictions import Predictions, softmax
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
-from eighteen.evaluating.heldout import Part, parts
+from eighteen.evaluating.heldout import parts
 from eighteen.splitting import find_units, split
 from eighteen.tuning import confirming
 from eighteen.tuning.confirming import Effort, fresh_parts
-
-
-def dataset_of(
-    targets: Sequence[str], groups: Sequence[str] | None = None, splits: Sequence[str] | None = None
-) -> Dataset:
-    """Pictures that are nowhere, each with a content of its own."""
-    n = len(targets)
-    ids = [f"{number:05d}.png" for number in range(n)]
-    table = pl.DataFrame(
-        {
-            "id": ids,
-            "path": ids,
-            "index": [-1] * n,
-            "target": list(targets),
-            "split": [""] * n if splits is None else list(splits),
-            "group": [""] * n if groups is None else list(groups),
-            "sha256": [hashlib.sha256(name.encode()).hexdigest() for name in ids],
-            "width": [8] * n,
-            "height": [8] * n,
-            "mode": ["L"] * n,
-        },
-        schema=dict(SCHEMA),
-    )
-    return Dataset(table, tuple(sorted(set(targets))), Path("photos"))
+from tables import FakeScorer, dataset_of
 
 
 def known(n: int = 600, group_size: int = 3) -> Dataset:
@@ -52,35 +24,13 @@ def known(n: int = 600, group_size: int = 3) -> Dataset:
     return split(dataset_of(targets, groups), test_fraction=0.0)
 
 
-class Scorer:
-    """Trains nothing: says the same about every picture, and remembers what it was asked."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-        self.asked: list[tuple[str, Part, Recipe]] = []
-
-    def __call__(self, name: str, part: Part, recipe: Recipe) -> Predictions:
-        self.asked.append((name, part, recipe))
-        rows = self.dataset.table.filter(part.held)
-        names = self.dataset.class_names
-        logits = np.zeros((len(rows), len(names)), np.float32)
-        logits[:, 0] = 1.0
-        told = rows.select("id", "path", "target", "split", "group").with_columns(
-            predicted=pl.lit(names[0]),
-            score=pl.Series(softmax(logits).max(axis=1)),
-            fold=pl.lit(part.fold, pl.Int64()),
-            seed=pl.lit(recipe.seed, pl.Int64()),
-        )
-        return Predictions(told, {"logits": logits}, names, len(rows))
-
-
 # What is held out
 
 
 def test_one_fold_holds_out_nothing_that_the_search_was_scored_on() -> None:
     dataset = known()
     validation = (dataset.table["split"] == "val").to_numpy()
-    scorer = Scorer(dataset)
+    scorer = FakeScorer(dataset)
     confirming.confirm({"default": Recipe()}, dataset, Effort(1, 2), "accuracy", scorer, silent)
     assert len(scorer.asked) == 2
     assert [recipe.seed for _, _, recipe in scorer.asked] == [1000, 1001]
@@ -140,3 +90,19 @@ def test_one_fold_leaves_something_of_every_class_to_learn() -> None:
     for turn in range(5):
         (part,) = fresh_parts(dataset, 1, 0, turn)
         assert "rare" not in dataset.table.filter(part.held)["target"].to_list()
+
+
+# What is decided
+
+
+def test_the_verdict_is_about_the_metric_of_the_search() -> None:
+    """Both answer alike; the one that is never sure has the smaller log loss."""
+    dataset = known()
+    recipes = {"default": Recipe(), "best": Recipe().changed(loss={"label_smoothing": 0.5})}
+    scorer = FakeScorer(dataset, lambda recipe: 0.1 if recipe.loss.label_smoothing == 0.5 else 3.0)
+    for metric, verdict in (("accuracy", "no difference that matters"), ("nll", "helps")):
+        found = confirming.confirm(recipes, dataset, Effort(3, 1), metric, scorer, silent)
+        compared = found.compared("default", "best")
+        assert (compared.metric, compared.verdict) == (metric, verdict)
+    assert "in log loss (less is better) against the default" in compared.sentence
+    assert found.compared("best", "default").verdict == "hurts"

@@ -184,7 +184,7 @@ def _print(compared: Comparison, study: Path | None, seconds: float, as_json: bo
     colours = {"helps": "bold green", "hurts": "bold red"}
     out.print(compared.verdict, style=colours.get(compared.verdict, "bold"), markup=False)
     out.print(compared.sentence, markup=False)
-    rows = {"accuracy": compared.difference, **compared.measures}
+    rows = {compared.metric: compared.difference, **compared.measures}
     show.print_measures(rows, "\nsecond minus first", out)
     if study is not None:
         out.print(f"\nstudy   {study}   ({show.clock(seconds)} in all)", markup=False)

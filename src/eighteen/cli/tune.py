@@ -29,7 +29,10 @@ def command(
     ] = None,
     metric: Annotated[
         str,
-        typer.Option(metavar="accuracy|balanced_accuracy|macro_f1|nll", help="What validation is asked for."),
+        typer.Option(
+            metavar="accuracy|balanced_accuracy|macro_f1|nll",
+            help="What is to get better, in the search and in its verdict.",
+        ),
     ] = "balanced_accuracy",
     space: Annotated[
         list[str] | None,

@@ -11,6 +11,7 @@ from typing import Any
 
 from eighteen.core.measures import Measure
 from eighteen.core.study import Study
+from eighteen.measuring.verdicts import METRICS
 from eighteen.reporting.page import environment
 from eighteen.reporting.search_figures import setting_figure, trials_figure
 from eighteen.reporting.waterfall import waterfall_figure
@@ -47,6 +48,7 @@ def write_search_report(study: Study) -> Path:
         sides=[_side(name, result) for name in _sides(study, result)],
         comparison=result["comparison"],
         limits=_limits(result["comparison"]),
+        metrics=METRICS,
         over_time=trials_figure(result.get("trials", []), result["metric"], result["metric"] != "nll"),
         settings=_settings(result),
         rows=_best_first(result)[:MOST_ROWS],
@@ -98,7 +100,9 @@ def _limits(comparison: Mapping[str, Any] | None) -> tuple[float, float]:
     if comparison is None:
         return -0.1, 0.1
     ends = (comparison["difference"]["low"], comparison["difference"]["high"], comparison["margin"])
-    reach = min(1.0, 1.25 * max(map(abs, ends)))
+    reach = 1.25 * max(map(abs, ends))
+    if comparison.get("metric") != "nll":
+        reach = min(1.0, reach)
     return -reach, reach
 
 

@@ -60,16 +60,19 @@ class Confirmed:
         predictions: of each contender on all held-out pictures, by name.
         measures: the chosen metric of each, with its interval, by name.
         effort: how much was trained.
+        metric: the chosen one.
     """
 
     predictions: Mapping[str, Predictions]
     measures: Mapping[str, Measure]
     effort: Effort
+    metric: str = "accuracy"
 
     def compared(self, first: str, second: str) -> Comparison:
-        """Whether the second is better than the first."""
+        """Whether the second is better than the first in the chosen metric."""
         pair = self.predictions[first], self.predictions[second]
-        return compare(*pair, margin=MARGIN, split="held out", names=(f"the {first}", f"the {second}"))
+        names = (f"the {first}", f"the {second}")
+        return compare(*pair, margin=MARGIN, split="held out", names=names, metric=self.metric)
 
 
 def part_scorer(study: Study, known: Dataset, progress: Progress) -> ScorePart:
@@ -131,7 +134,7 @@ def confirm(
         name: measure(each, "held out", confidence=_confidence(recipes[name]))[metric]
         for name, each in predictions.items()
     }
-    return Confirmed(predictions, measures, effort)
+    return Confirmed(predictions, measures, effort, metric)
 
 
 def fresh_parts(known: Dataset, folds: int, salt: int, turn: int = 0) -> list[Part]:
