@@ -190,11 +190,50 @@ def fitting_effort(wanted: Effort, contenders: int, training_s: float, seconds: 
     >>> fitting_effort(Effort(5, 2), 2, 10.0, 1000.0), fitting_effort(Effort(5, 2), 2, 10.0, 70.0)
     (Effort(folds=5, seeds=2), Effort(folds=3, seeds=1))
     """
-    steps = [wanted, Effort(wanted.folds, 1), *(Effort(folds, 1) for folds in (3, 2) if folds < wanted.folds)]
+    return fitting_choice(wanted, 1, contenders, training_s, seconds)[1]
+
+
+def fitting_choice(
+    wanted: Effort, winners: int, contenders: int, training_s: float, seconds: float
+) -> tuple[int, Effort]:
+    """The same where the best trials are first trained anew, on each fold once, to choose among them.
+
+    The confirmation comes first: where time is short, fewer are chosen among before it gets fewer folds.
+
+    Args:
+        wanted: what is done where there is time.
+        winners: how many are chosen among; of a single one nothing is chosen.
+        contenders: recipes that are confirmed.
+        training_s: of one training.
+        seconds: that may be used for both.
+
+    Returns:
+        How many are chosen among, and the confirmation.
+
+    >>> fitting_choice(Effort(5, 2), 3, 2, 10.0, 350.0), fitting_choice(Effort(5, 2), 3, 2, 10.0, 300.0)
+    ((3, Effort(folds=5, seeds=2)), (2, Effort(folds=5, seeds=2)))
+    """
+    steps = efforts(wanted)
     for effort in steps:
-        if contenders * effort.trainings * training_s <= seconds:
-            return effort
-    return steps[-1]
+        for count in range(winners, 0, -1):
+            if trainings_after(count, contenders, effort) * training_s <= seconds:
+                return count, effort
+    return 1, steps[-1]
+
+
+def trainings_after(winners: int, contenders: int, effort: Effort) -> int:
+    """Trainings that follow a search: to choose among winners, and to confirm.
+
+    >>> trainings_after(3, 2, Effort(5, 2)), trainings_after(1, 2, Effort(5, 2))
+    (35, 20)
+    """
+    choosing = winners * effort.folds if winners > 1 else 0
+    return choosing + contenders * effort.trainings
+
+
+def efforts(wanted: Effort) -> list[Effort]:
+    """What a confirmation may come to, the largest first."""
+    return [wanted, Effort(wanted.folds, 1), *(Effort(folds, 1) for folds in (3, 2) if folds < wanted.folds)]
 
 
 def contender(
