@@ -52,7 +52,7 @@ def compare_models(
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare_models` goes on.
     """
-    from eighteen.evaluating.heldout import default_folds
+    from eighteen.evaluating.heldout import check_study, default_folds
     from eighteen.models.family import check_name
 
     recipe = recipe or Recipe()
@@ -62,12 +62,14 @@ def compare_models(
     require_absent(Path(out))
     recipe = pinned(recipe)
     found = audited(data, recipe, progress)
+    folds = folds or default_folds(found.dataset)
+    check_study(found.dataset, [recipe], folds)
     asked = {
         "models": list(models),
         "recipe": recipe.to_json(),
         "track": track,
         "seeds": seeds,
-        "folds": folds or default_folds(found.dataset),
+        "folds": folds,
         "margin": margin,
     }
     with Study.creating(out, "compare", asked) as staging:

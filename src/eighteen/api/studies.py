@@ -37,17 +37,19 @@ def crossval(
         The finished study with out-of-fold predictions and their measures.
 
     Raises:
+        DatasetError: the folds cannot be dealt, or one of them holds all pictures of a class.
+        RecipeError: a teacher has learned from these pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
-    from eighteen.splitting import folds as deal
+    from eighteen.evaluating.heldout import check_study
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
     require_absent(out)
     found = audited(data, recipe, progress)
-    deal(found.dataset, folds)  # before the study is there: too many folds leave nothing behind
+    check_study(found.dataset, [recipe], folds, repeats)
     asked = {"recipe": recipe.to_json(), "folds": folds, "repeats": repeats}
     with Study.creating(out, "crossval", asked) as staging:
         staging.save_dataset(found.dataset)
@@ -129,10 +131,12 @@ def compare_recipes(
         margin: a difference in accuracy below it does not matter.
 
     Raises:
+        DatasetError: the folds cannot be dealt, or one of them holds all pictures of a class.
+        RecipeError: a teacher has learned from these pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare` goes on.
     """
-    from eighteen.evaluating.heldout import default_folds
+    from eighteen.evaluating.heldout import check_study, default_folds
 
     if seeds < 1 or (folds is not None and folds < 1):
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
@@ -141,11 +145,13 @@ def compare_recipes(
     require_absent(Path(out))
     first, second = pinned(first), pinned(second)
     found = audited(data, first, progress)
+    folds = folds or default_folds(found.dataset)
+    check_study(found.dataset, [first, second], folds)
     asked = {
         "recipes": [first.to_json(), second.to_json()],
         "names": list(names),
         "seeds": seeds,
-        "folds": folds or default_folds(found.dataset),
+        "folds": folds,
         "margin": margin,
     }
     with Study.creating(out, "compare", asked) as staging:

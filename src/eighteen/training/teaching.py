@@ -59,6 +59,35 @@ def with_teachers(recipe: Recipe, dataset: Dataset) -> Recipe:
     return recipe.changed(training={"teacher": whole})
 
 
+def require_foreign_teachers(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuses teachers that no training of a study could have, before one is made.
+
+    Each training there holds other pictures out, and splits a validation of its own off the others: a teacher
+    that has learned from any of them passes on answers to what is measured, sooner or later.
+
+    Args:
+        recipe: its teachers that are runs are looked at.
+        dataset: audited, with the splits that the study begins with.
+
+    Raises:
+        RunError: a teacher is no trained run.
+        RecipeError: it knows other classes, or has learned from these pictures.
+    """
+    for path in _runs(recipe):
+        run = Run.open(path)
+        _check_classes(run, dataset)
+        told = dataset.table.filter(pl.col("sha256").is_in(_learned(run)))
+        if len(told):
+            raise RecipeError(
+                f"the teacher {run.path} has learned from {len(told)} of these pictures "
+                f"({name_some(told['id'].to_list(), 3)}), and each training here is measured on others of "
+                f"them: what it passes on would make the measures better than they are. Expected a teacher "
+                f"that knows none of them. Take training.teacher={ITSELF}, one for each training; "
+                f"or train with this teacher and without, by eighteen train --splits-from {run.path}, and "
+                f"compare the two runs: eighteen compare RUN RUN"
+            )
+
+
 def own_teacher_path(run: Path) -> Path:
     """Where the teacher of a run lies that is taught by its like."""
     return run / "teacher"
@@ -173,15 +202,18 @@ def _check_classes(run: Run, dataset: Dataset) -> None:
 
 def _check_unseen(run: Run, dataset: Dataset) -> None:
     """Refuses a teacher that would whisper the answers of validation or test."""
-    learned = run.dataset.subset("train").table["sha256"].implode()
     measured = dataset.table.filter(pl.col("split") != "train")
-    told = measured.filter(pl.col("sha256").is_in(learned))
+    told = measured.filter(pl.col("sha256").is_in(_learned(run)))
     if len(told):
         raise RecipeError(
             f"the teacher {run.path} has learned from {len(told)} pictures that are validation or test here "
             f"({name_some(told['id'].to_list(), 3)}): what it passes on would make the measures better than "
             f"they are. Keep its splits: --splits-from {run.path}"
         )
+
+
+def _learned(run: Run) -> pl.Series:
+    return run.dataset.subset("train").table["sha256"].implode()
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

@@ -174,6 +174,22 @@ def fresh_parts(known: Dataset, folds: int, salt: int, turn: int = 0) -> list[Pa
     return [found[turn % len(found)]]
 
 
+def check_dealings(known: Dataset, wanted: Effort, salt: int, may_shorten: bool) -> None:
+    """Says before anything is trained that a confirmation could not be dealt.
+
+    Args:
+        known: the data set without its test split.
+        wanted: the confirmation, where there is time.
+        salt: `data.split_seed`.
+        may_shorten: whether a budget may leave it fewer folds.
+
+    Raises:
+        DatasetError: there are too few pictures or groups, or a fold would hold all pictures of a class.
+    """
+    for folds in {effort.folds for effort in (efforts(wanted) if may_shorten else [wanted])}:
+        fresh_parts(known, folds, salt)
+
+
 def _confidence(recipe: Recipe) -> float:
     return recipe.evaluation.confidence
 
