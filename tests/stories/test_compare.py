@@ -101,7 +101,17 @@ def test_what_cannot_be_compared_is_said_at_once(eighteen: Callable[..., Any], t
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["DATA"], ["RUN", "RUN", "--change", "seed=1"], ["DATA", "--out", "OUT"], ["RUN", "RUN", "RUN"]],
+    [
+        [],
+        ["DATA"],
+        ["RUN", "RUN", "--change", "seed=1"],
+        ["RUN", "RUN", "--seeds", "3"],
+        ["RUN", "RUN", "--folds", "5"],
+        ["DATA", "--out", "OUT"],
+        ["DATA", "--out", "OUT", "--change", "seed=1", "--split", "val"],
+        ["DATA", "--out", "OUT", "--models", "resnet18,resnet34", "--split", "val"],
+        ["RUN", "RUN", "RUN"],
+    ],
     ids=" ".join,
 )
 def test_command_lines_that_mean_nothing_are_usage_errors(

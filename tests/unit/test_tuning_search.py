@@ -76,6 +76,44 @@ def test_a_grid_ends_when_all_its_points_are_made(url: str) -> None:
     assert len(points) == len(set(points)) == 3 * 3 * 2
 
 
+def test_a_grid_that_was_stopped_in_its_default_makes_that_first(url: str) -> None:
+    def stopped(trial: Trial, report: Report) -> float:
+        raise Interrupted("stopped")
+
+    search = begun(url, "grid")
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            run_trials(search, stopped, Budget(trials=4))
+    made: list[bool] = []
+
+    def watched(trial: Trial, report: Report) -> float:
+        made.append(trial.is_default)
+        return valley(trial, report)
+
+    again = opened(url, "grid")
+    run_trials(again, watched, Budget(trials=4, until=lambda: time.time() + 600))
+    assert made == [True, False, False, False]
+    (default,) = [row for row in records(again) if row.is_default]
+    assert (default.state, default.point, default.name) == ("complete", DEFAULT, "trial-0000")
+
+
+def test_a_grid_makes_points_again_that_were_stopped(url: str) -> None:
+    """They wait behind the whole grid, with numbers above the budget."""
+
+    def stopped(trial: Trial, report: Report) -> float:
+        if trial.number == 2:
+            raise Interrupted("stopped")
+        return valley(trial, report)
+
+    search = begun(url, "grid")
+    with pytest.raises(Interrupted):
+        run_trials(search, stopped, Budget(trials=500))
+    run_trials(search, valley, Budget(trials=500))
+    points = [tuple(row.point.values()) for row in records(search) if not row.is_default]
+    assert len(points) == len(set(points)) == 3 * 3 * 2
+    assert {row.state for row in records(search)} == {"complete"}
+
+
 def test_a_grid_that_is_too_large_says_how_to_make_it_smaller(url: str) -> None:
     space = [Parameter(f"p{number}", 0.0, 1.0) for number in range(8)]
     with pytest.raises(RecipeError, match=r"6,561 points.*--space none"):
@@ -221,7 +259,7 @@ def test_the_best_is_the_earliest_of_equal_ones() -> None:
 
 def test_a_time_budget_makes_at_least_the_default(url: str) -> None:
     search = begun(url)
-    run_trials(search, valley, Budget(until=time.time() - 1))
+    run_trials(search, valley, Budget(until=lambda: time.time() - 1))
     assert [row.is_default for row in records(search)] == [True]
 
 

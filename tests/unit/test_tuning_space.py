@@ -93,6 +93,8 @@ def test_the_user_narrows_widens_adds_and_leaves_out() -> None:
         ("optimizer.rate=0.1..1", "did you mean"),
         ("inputs.fit=squash,stretch", "stretch"),
         ("optimizer.lr", "field=low..high or field=a,b,c"),
+        ("data.val_fraction=0.1..0.3", "data.val_fraction would change nothing"),
+        ("data.split_seed=0,1,2", "before the search.*--set data.split_seed=VALUE"),
         ("none", "the space is empty"),
     ],
 )

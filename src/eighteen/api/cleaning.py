@@ -48,13 +48,20 @@ def clean(
         margin: a difference in accuracy below it does not matter.
 
     Raises:
-        RecipeError: the weights of a run have learned from pictures that are to be held out.
-        DatasetError: the decisions do not fit the pictures, or change nothing outside the test split.
+        DatasetError: the decisions do not fit the pictures, or change nothing outside the test split; the
+            folds cannot be dealt, or one of them holds all pictures of a class.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_clean` goes on.
     """
     from eighteen.evaluating.cleaning import decisions_outside_test
-    from eighteen.evaluating.heldout import default_folds
+    from eighteen.evaluating.heldout import (
+        check_study,
+        default_folds,
+        outside_test,
+        parts,
+        require_every_class,
+    )
     from eighteen.training.unseen import check_weights_of_study
 
     if seeds < 1 or (folds is not None and folds < 1):
@@ -65,11 +72,15 @@ def clean(
     found = audited(data, recipe, progress)
     check_weights_of_study(recipe, found.dataset)
     decisions_outside_test(decisions, found.dataset)  # says what does not fit before anything is trained
+    folds = folds or default_folds(found.dataset)
+    check_study(found.dataset, [recipe], folds)
+    known, corrected = (outside_test(each) for each in (found.dataset, decisions.applied_to(found.dataset)))
+    require_every_class(known, parts(known, folds, 1, recipe.data.split_seed), corrected)
     asked = {
         "recipe": recipe.to_json(),
         "corrections": {"name": decisions.name, "sha256": decisions.sha256},
         "seeds": seeds,
-        "folds": folds or default_folds(found.dataset),
+        "folds": folds,
         "margin": margin,
     }
     with Study.creating(out, "clean", asked) as staging:

@@ -92,6 +92,23 @@ def chosen_rows(data: PathLike, split: str | None, recipe: Recipe) -> Dataset:
     return chosen
 
 
+def require_test_split(dataset: Dataset, option: str) -> None:
+    """Says before anything is trained that there is no test split to open.
+
+    Args:
+        dataset: audited, with splits.
+        option: that asks for it.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if not dataset.split_counts["test"]:
+        raise DatasetError(
+            f"{option} asks for the test split, and these pictures have none; expected some whose split is "
+            f"test. Leave {option} out, name a test split in the data, or make all splits anew with --resplit"
+        )
+
+
 def _corrections(recipe: Recipe) -> Corrections | None:
     data = recipe.data
     if data.corrections is None:

@@ -53,7 +53,7 @@ def compare_models(
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare_models` goes on.
     """
-    from eighteen.evaluating.heldout import default_folds
+    from eighteen.evaluating.heldout import check_study, default_folds
     from eighteen.models.family import check_name
     from eighteen.training.unseen import check_weights_of_study
 
@@ -65,12 +65,14 @@ def compare_models(
     recipe = pinned(recipe)
     found = audited(data, recipe, progress)
     check_weights_of_study(recipe, found.dataset)
+    folds = folds or default_folds(found.dataset)
+    check_study(found.dataset, [recipe], folds)
     asked = {
         "models": list(models),
         "recipe": recipe.to_json(),
         "track": track,
         "seeds": seeds,
-        "folds": folds or default_folds(found.dataset),
+        "folds": folds,
         "margin": margin,
     }
     with Study.creating(out, "compare", asked) as staging:

@@ -13,7 +13,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from eighteen.api.artifacts import evaluate_artifact
-from eighteen.api.data import PathLike, audited, chosen_rows, pinned, read, with_corrections
+from eighteen.api.data import (
+    PathLike,
+    audited,
+    chosen_rows,
+    pinned,
+    read,
+    require_test_split,
+    with_corrections,
+)
 from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset
@@ -47,6 +55,7 @@ def train(
         The finished run.
 
     Raises:
+        DatasetError: the test split is to be opened, and there is none.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; the run resumes.
     """
@@ -56,6 +65,8 @@ def train(
     require_absent(out)
     began = time.perf_counter()
     found = audited(data, recipe, progress)
+    if recipe.evaluation.open_test:
+        require_test_split(found.dataset, "--test (evaluation.open_test)")
     for finding in found.findings:
         if finding.check == "small_data":
             progress("note", 0, 0, f"{finding.message} ({finding.advice})")

@@ -37,11 +37,12 @@ def crossval(
         The finished study with out-of-fold predictions and their measures.
 
     Raises:
-        RecipeError: the weights of a run have learned from pictures that are to be held out.
+        DatasetError: the folds cannot be dealt, or one of them holds all pictures of a class.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
-    from eighteen.splitting import folds as deal
+    from eighteen.evaluating.heldout import check_study
     from eighteen.training.unseen import check_weights_of_study
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
@@ -50,7 +51,7 @@ def crossval(
     require_absent(out)
     found = audited(data, recipe, progress)
     check_weights_of_study(recipe, found.dataset)
-    deal(found.dataset, folds)  # before the study is there: too many folds leave nothing behind
+    check_study(found.dataset, [recipe], folds, repeats)
     asked = {"recipe": recipe.to_json(), "folds": folds, "repeats": repeats}
     with Study.creating(out, "crossval", asked) as staging:
         staging.save_dataset(found.dataset)
@@ -132,12 +133,12 @@ def compare_recipes(
         margin: a difference in accuracy below it does not matter.
 
     Raises:
-        RecipeError: the recipes read the data differently, or the weights of a run have learned from pictures
-            that are to be held out.
+        DatasetError: the folds cannot be dealt, or one of them holds all pictures of a class.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare` goes on.
     """
-    from eighteen.evaluating.heldout import default_folds
+    from eighteen.evaluating.heldout import check_study, default_folds
     from eighteen.training.unseen import check_weights_of_study
 
     if seeds < 1 or (folds is not None and folds < 1):
@@ -149,11 +150,13 @@ def compare_recipes(
     found = audited(data, first, progress)
     for each in (first, second):
         check_weights_of_study(each, found.dataset)
+    folds = folds or default_folds(found.dataset)
+    check_study(found.dataset, [first, second], folds)
     asked = {
         "recipes": [first.to_json(), second.to_json()],
         "names": list(names),
         "seeds": seeds,
-        "folds": folds or default_folds(found.dataset),
+        "folds": folds,
         "margin": margin,
     }
     with Study.creating(out, "compare", asked) as staging:

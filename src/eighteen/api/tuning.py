@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audited, pinned
+from eighteen.api.data import PathLike, audited, pinned, require_test_split
 from eighteen.core.config import set_by_user
 from eighteen.core.dataset import SPLITS, Dataset
-from eighteen.core.errors import EighteenError, Interrupted
+from eighteen.core.errors import EighteenError, Interrupted, RecipeError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import require_absent
@@ -50,7 +50,8 @@ def tune(
         trials: most trials, the default among them.
         minutes: for search and confirmation together; at least one of the two is needed.
         space: `field=low..high` or `field=a,b,c`, changing or adding to what is searched.
-        folds: of the confirmation; None takes 5 up to 5,000 pictures outside the test split, and 1 above.
+        folds: of the confirmation; None takes 5 up to 5,000 pictures outside the test split, and 1 above: a
+            fresh fold of five, without validation pictures.
         seeds: of the confirmation.
         winners: how many trials are trained anew, 1 to 3.
         workers: processes on this machine.
@@ -60,8 +61,9 @@ def tune(
         The finished study; its `result` is the answer.
 
     Raises:
-        RecipeError: a range that the recipe refuses, no budget, and the like; all at once. Or the weights of
-            a run have learned from these pictures.
+        RecipeError: a range that the recipe refuses, no budget, and the like; all at once. Or a teacher or the
+            weights of a run have learned from these pictures, or the recipe opens the test split.
+        DatasetError: the confirmation cannot be dealt, or a fold holds all pictures of a class.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_tune` goes on.
     """
@@ -72,6 +74,11 @@ def tune(
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
+    if recipe.evaluation.open_test:
+        raise RecipeError(
+            "evaluation.open_test is true, and a search never opens the test split; expected false. Open it "
+            "with the training that follows: eighteen train DATA --test --out RUN"
+        )
     found = audited(data, recipe, progress)
     check_weights_of_study(recipe, found.dataset, SPLITS)
     asked = asked_for(
@@ -89,6 +96,7 @@ def tune(
         storage_url=storage,
         search=f"{out.name}-{time.time_ns():x}",
     )
+    _check_search(asked, found.dataset)
     with Study.creating(out, "tune", asked.to_json()) as staging:
         staging.save_dataset(found.dataset)
     return resume_tune(out, storage=storage, progress=progress)
@@ -177,12 +185,16 @@ def climb(
         The finished study; its `result` is the answer.
 
     Raises:
-        RecipeError: an unknown rung, metric or start, or the weights of a run have learned from these
-            pictures.
+        RecipeError: an unknown rung, metric or start, or a teacher or the weights of a run have learned from
+            these pictures.
+        DatasetError: the test split is to be opened and there is none; folds cannot be dealt, or one holds
+            all pictures of a class.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_climb` goes on.
     """
+    from eighteen.evaluating.heldout import check_study, outside_test
     from eighteen.training.unseen import check_weights_of_study
+    from eighteen.tuning import confirming
     from eighteen.tuning.climb import AskedClimb
 
     fixed = set_by_user(recipe or Recipe())
@@ -191,6 +203,11 @@ def climb(
     asked = AskedClimb(recipe, start, only, without, metric, minutes, folds, seeds, open_test, fixed)
     found = audited(data, recipe, progress)
     check_weights_of_study(recipe, found.dataset, SPLITS)
+    if open_test:
+        require_test_split(found.dataset, "--test")
+    check_study(found.dataset, [recipe], folds)
+    effort, salt = confirming.Effort(folds, seeds), recipe.data.split_seed
+    confirming.check_dealings(outside_test(found.dataset), effort, salt, minutes is not None)
     with Study.creating(out, "climb", asked.to_json()) as staging:
         staging.save_dataset(found.dataset)
     return resume_climb(out, progress)
@@ -235,6 +252,21 @@ class _Tuning:
     study: Study
     asked: Asked
     url: str
+
+
+def _check_search(asked: Asked, dataset: Dataset) -> None:
+    """Says before the study is there what its trials or its confirmation could not do."""
+    from eighteen.evaluating.heldout import outside_test
+    from eighteen.training.teaching import require_foreign_teachers
+    from eighteen.tuning import confirming
+    from eighteen.tuning.space import with_point
+
+    name = "training.teacher"
+    chosen = [choice for each in asked.space if each.name == name for choice in each.choices]
+    for recipe in (asked.recipe, *(with_point(asked.recipe, {name: each}) for each in chosen)):
+        require_foreign_teachers(recipe, dataset)
+    effort, salt = confirming.Effort(asked.folds, asked.seeds), asked.recipe.data.split_seed
+    confirming.check_dealings(outside_test(dataset), effort, salt, asked.minutes is not None)
 
 
 def _require_optuna() -> None:

@@ -118,13 +118,14 @@ def require_alone(context: typer.Context, flag: str, *besides: str) -> None:
     given = [
         max(parameter.opts, key=len) if parameter.param_type_name == "option" else "DATA"
         for parameter in context.command.params
-        if parameter.name not in allowed and _was_given(context, parameter.name or "")
+        if parameter.name not in allowed and was_given(context, parameter.name or "")
     ]
     if given:
         raise typer.BadParameter(f"--{flag} goes on as it began; leave out {', '.join(given)}")
 
 
-def _was_given(context: typer.Context, name: str) -> bool:
+def was_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line, also where it says what is so by default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 

@@ -106,6 +106,10 @@ def command(
             return
         with show.progress_bars() as bars:
             compared, where = api.resume_compare(resume, bars), resume
+    elif split is not None and (models is not None or len(given) == 1):
+        raise typer.BadParameter(
+            "--split belongs to two runs; what is trained here is scored where it was held out"
+        )
     elif models is not None:
         if len(given) != 1 or out is None or model or change or len(recipe or []) > 1:
             raise typer.BadParameter("--models takes one DATA, --out STUDY and one recipe for all of them")
@@ -129,9 +133,9 @@ def command(
     elif track is not None:
         raise typer.BadParameter("--track belongs to --models")
     elif len(given) == 2:
-        if trains:
+        if trains or opt.was_given(context, "seeds") or folds is not None:
             raise typer.BadParameter(
-                "two runs are compared as they are; options of training go with one DATA"
+                "two runs are compared as they are; --seeds, --folds and options of training go with one DATA"
             )
         compared, where = api.compare(given[0], given[1], split, margin=margin), None
     elif len(given) == 1:
@@ -184,7 +188,7 @@ def _print(compared: Comparison, study: Path | None, seconds: float, as_json: bo
     colours = {"helps": "bold green", "hurts": "bold red"}
     out.print(compared.verdict, style=colours.get(compared.verdict, "bold"), markup=False)
     out.print(compared.sentence, markup=False)
-    rows = {"accuracy": compared.difference, **compared.measures}
+    rows = {compared.metric: compared.difference, **compared.measures}
     show.print_measures(rows, "\nsecond minus first", out)
     if study is not None:
         out.print(f"\nstudy   {study}   ({show.clock(seconds)} in all)", markup=False)

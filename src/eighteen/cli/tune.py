@@ -29,7 +29,10 @@ def command(
     ] = None,
     metric: Annotated[
         str,
-        typer.Option(metavar="accuracy|balanced_accuracy|macro_f1|nll", help="What validation is asked for."),
+        typer.Option(
+            metavar="accuracy|balanced_accuracy|macro_f1|nll",
+            help="What is to get better, in the search and in its verdict.",
+        ),
     ] = "balanced_accuracy",
     space: Annotated[
         list[str] | None,
@@ -38,7 +41,14 @@ def command(
             help="Range or values of a field; repeatable. none: only what is named after it.",
         ),
     ] = None,
-    folds: Annotated[int | None, typer.Option(min=1, help="Of the confirmation, as for compare.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of the confirmation; 1 holds out one of five fresh folds, without validation pictures; by "
+            "default 5 up to 5,000 pictures outside the test split.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Of the confirmation.")] = 2,
     winners: Annotated[int, typer.Option(min=1, max=3, help="Best trials that are trained anew.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,

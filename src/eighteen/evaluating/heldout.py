@@ -16,6 +16,8 @@ import numpy.typing as npt
 import polars as pl
 
 from eighteen.core.dataset import Dataset
+from eighteen.core.errors import DatasetError
+from eighteen.core.findings import name_some
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
@@ -24,8 +26,9 @@ from eighteen.core.study import Study
 from eighteen.evaluating.finishing import finish
 from eighteen.inference.predictor import Predictor
 from eighteen.measuring.resolution import SMALL
-from eighteen.splitting import folds, split
+from eighteen.splitting import find_units, folds, split
 from eighteen.training import fitting, planning
+from eighteen.training.teaching import require_foreign_teachers
 
 FOLDS = 5
 
@@ -49,7 +52,7 @@ class Part:
 
 
 def default_folds(dataset: Dataset) -> int:
-    """5 for small data sets, else 1: the validation split alone is held out."""
+    """5 for small data sets, else 1: with many pictures one part tells enough."""
     return FOLDS if len(outside_test(dataset)) <= SMALL else 1
 
 
@@ -58,19 +61,82 @@ def outside_test(dataset: Dataset) -> Dataset:
     return dataset.with_table(dataset.table.filter(pl.col("split") != "test"))
 
 
-def parts(dataset: Dataset, k: int, repeats: int, seed: int) -> list[Part]:
+def parts(dataset: Dataset, k: int, repeats: int, seed: int, first: int = 0) -> list[Part]:
     """What each training holds out: k folds a repeat, dealt anew each time; with k = 1 the validation split.
 
     Args:
         dataset: without its test split.
         k: folds.
         repeats: how often they are dealt.
-        seed: salt of the first dealing, `data.split_seed`.
+        seed: salt of dealing 0, `data.split_seed`.
+        first: number of the first dealing.
+
+    Raises:
+        DatasetError: there are fewer pictures or groups than folds, or a part holds all pictures of a class.
     """
     if k == 1:
-        return [Part(0, 0, (dataset.table["split"] == "val").to_numpy())]
-    dealt = [folds(dataset, k, seed + repeat) for repeat in range(repeats)]
-    return [Part(fold, repeat, dealt[repeat] == fold) for repeat in range(repeats) for fold in range(k)]
+        found = [Part(0, 0, (dataset.table["split"] == "val").to_numpy())]
+    else:
+        dealt = {repeat: folds(dataset, k, seed + repeat) for repeat in range(first, first + repeats)}
+        found = [Part(fold, repeat, rows == fold) for repeat, rows in dealt.items() for fold in range(k)]
+    require_every_class(dataset, found)
+    return found
+
+
+def require_every_class(dataset: Dataset, dealt: Sequence[Part], learned: Dataset | None = None) -> None:
+    """Refuses parts without which a class has no picture left to learn from.
+
+    Args:
+        dataset: without its test split.
+        dealt: parts of it.
+        learned: the data set to train on, where that has other labels or pictures.
+
+    Raises:
+        DatasetError: naming each such class, and what can be done.
+    """
+    known = dataset if learned is None else learned
+    lost: set[str] = set()
+    for part in dealt:
+        held = dataset.table.filter(part.held)["id"].implode()
+        left = known.table.filter(~pl.col("id").is_in(held))["target"].unique()
+        lost |= set(known.class_names) - set(left)
+    if not lost:
+        return
+    units = find_units(known).of_row
+    targets = known.table["target"].to_numpy()
+    groups = {name: len(np.unique(units[targets == name])) for name in sorted(lost)}
+    named = [f"{name} ({_pictures(int((targets == name).sum()), n)})" for name, n in groups.items()]
+    ways = ["add pictures of such a class in other groups", "leave it out", "join it with another class"]
+    if max(groups.values()) > 1:
+        ways.append("deal anew with another data.split_seed")
+    if len(dealt) > 1:
+        ways.append("hold one part out alone with --folds 1, which crossval cannot")
+    raise DatasetError(
+        f"a training that holds out all pictures of a class cannot learn it: {name_some(named)}, outside the "
+        f"test split, where copies of a picture are a group too. Expected some of each class outside "
+        f"of every part that is held out: {', or '.join(ways)}"
+    )
+
+
+def _pictures(count: int, groups: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'} in {groups} group{'' if groups == 1 else 's'}"
+
+
+def check_study(dataset: Dataset, recipes: Sequence[Recipe], k: int, repeats: int = 1) -> None:
+    """Says before a study is there what its trainings could not do.
+
+    Args:
+        dataset: audited, with splits.
+        recipes: that are to be trained; the folds are dealt by the first one's `data.split_seed`.
+        k, repeats: as for `parts`.
+
+    Raises:
+        DatasetError: the folds cannot be dealt, or one holds all pictures of a class.
+        RecipeError: a teacher has learned from pictures that are to be held out.
+    """
+    parts(outside_test(dataset), k, repeats, recipes[0].data.split_seed)
+    for recipe in recipes:
+        require_foreign_teachers(recipe, dataset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +172,8 @@ def side_by_side(
         progress: told how far it is.
     """
     waiting = parts(dataset, k, 1, sides[0].recipe.data.split_seed)
+    for side in sides:
+        require_every_class(dataset, waiting, side.learned)
     found: list[list[Predictions]] = [[] for _ in sides]
     total = len(sides) * seeds * len(waiting)
     for seed in range(seeds):

@@ -63,10 +63,11 @@ def enough(
     until half is left. Where either verdict could come, it comes more often than 8 times out of 10.
 
     Args:
-        difference: observed, second minus first, in accuracy.
+        difference: observed, second minus first.
         margin: above 0.
         n: pictures at hand.
-        discordant: share of pictures that just one of the models gets right.
+        discordant: share of pictures that just one of the models gets right; of another metric than accuracy,
+            the mean square of what a picture adds to the difference.
         worth: number of independent pictures, seen by one training each, that one picture is worth.
         spread: variance of the difference.
 

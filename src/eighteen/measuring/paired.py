@@ -3,7 +3,7 @@
 In come predictions of two models, each of one or several trainings; out goes a `Comparison`. Both saw the
 same pictures, so only those count that just one of them gets right.
 
-The verdict is read off the interval of the difference in accuracy, which is the widest of three:
+The verdict is read off the interval of the difference, in accuracy the widest of three:
 
 1. a paired bootstrap: pictures are drawn, whole groups where there are groups, the same for both models;
 2. Tango's score interval, which does not shrink to a point where models hardly disagree;
@@ -12,7 +12,8 @@ The verdict is read off the interval of the difference in accuracy, which is the
 By the third, two equally accurate models, each trained once, on independent pictures, get "helps" or "hurts"
 at most 5 times in 100, exactly and for any number of pictures. With groups or several trainings the second
 and third count pictures for what they are worth (variance of one picture over that of these), and the 5 %
-hold approximately; simulations in the tests check them.
+hold approximately; simulations in the tests check them. A verdict on another metric is read off that metric's
+own interval, for which the 5 % hold approximately too.
 
 Several trainings add a second source of luck. The half-widths by pictures and by seeds are added as squares,
 as variances of independent sources are, with Student's t of Satterthwaite's degrees of freedom, which are
@@ -41,7 +42,7 @@ from eighteen.measuring._paired_power import enough
 from eighteen.measuring._paired_rows import Pairs, pair
 from eighteen.measuring.intervals import Interval
 from eighteen.measuring.methods import bootstrap_method
-from eighteen.measuring.verdicts import MARGIN, Comparison, decide, say
+from eighteen.measuring.verdicts import MARGIN, METRICS, Comparison, decide, gained, say
 
 _WIDE, _NARROW = 0.95, 0.9
 
@@ -54,30 +55,37 @@ def compare(
     resamples: int = 2000,
     split: str = "",
     names: tuple[str, str] = ("the first", "the second"),
+    metric: str = "accuracy",
 ) -> Comparison:
     """Compares two models on the pictures that both have scored.
 
     Args:
         first, second: one or several tables; rows with one `seed` are one training, whether they lie in one
             table or in several (folds).
-        margin: a difference in accuracy below it does not matter, above 0 and below 1.
+        margin: a difference below it does not matter, above 0 and below 1: a share, in nll nats (0.01: the
+            probability of the true class, as a geometric mean, differs by one percent).
         resamples: of the bootstrap; fewer are made above 100,000 pictures.
         split: name that is written into the measures.
         names: what the sentence calls the two models.
+        metric: what the verdict is about, one of `METRICS`; in nll, less is better.
 
     Returns:
         The comparison, second minus first. Neither the order of rows, nor the names of classes show in it.
 
     Raises:
-        EighteenError: the margin is out of range, or the tables do not belong together: a class or a group of
-            a picture differs, a training answers twice for one picture, nothing is in common, and the like.
+        EighteenError: the margin is out of range, the metric unknown, or the tables do not belong together: a
+            class or a group of a picture differs, a training answers twice for one picture, nothing is in
+            common, and the like.
     """
+    if metric not in METRICS:
+        raise EighteenError(f"two models cannot be compared in '{metric}'; name one of {', '.join(METRICS)}")
     if not 0 < margin < 1:
+        meaning = "one percent of a probability" if metric == "nll" else "one picture in a hundred"
         raise EighteenError(
-            f"the margin is {margin:g}; expected a difference in accuracy above 0 and below 1. "
-            f"Give {MARGIN:g} for one picture in a hundred."
+            f"the margin is {margin:g}; expected a difference in {METRICS[metric]} above 0 and below 1. "
+            f"Give {MARGIN:g} for {meaning}."
         )
-    made = _compare(pair(_several(first), _several(second)), margin, resamples, split)
+    made = _compare(pair(_several(first), _several(second)), margin, resamples, split, metric)
     return replace(made, sentence=say(made, names))
 
 
@@ -105,12 +113,14 @@ def difference(
     return _measure(pairs, name, draws, split, confidence)
 
 
-def _compare(pairs: Pairs, margin: float, resamples: int, split: str = "") -> Comparison:
+def _compare(
+    pairs: Pairs, margin: float, resamples: int, split: str = "", metric: str = "accuracy"
+) -> Comparison:
     drawn = draw(pairs, resamples)
     measures = {name: _measure(pairs, name, draws, split) for name, draws in drawn.items()}
-    accuracy, spread = drawn["accuracy"], spread_of(drawn["accuracy"])
-    narrow = ends_of(pairs, "accuracy", accuracy, spread, _NARROW)
-    return _comparison(pairs, measures, narrow, margin, spread)
+    spread = spread_of(drawn[metric])
+    narrow = ends_of(pairs, metric, drawn[metric], spread, _NARROW)
+    return _comparison(pairs, measures, narrow, margin, spread, metric)
 
 
 def _several(tables: Predictions | Sequence[Predictions]) -> Sequence[Predictions]:
@@ -125,17 +135,21 @@ def _measure(pairs: Pairs, name: str, draws: Draws, split: str, confidence: floa
 
 
 def _comparison(
-    pairs: Pairs, measures: dict[str, Measure], narrow: Interval, margin: float, spread: Spread
+    pairs: Pairs, measures: dict[str, Measure], narrow: Interval, margin: float, spread: Spread, metric: str
 ) -> Comparison:
-    difference, scored = measures["accuracy"], pairs.scored
+    difference, scored = measures[metric], pairs.scored
     value, low, high = difference.value, difference.low, difference.high
     assert value is not None and low is not None and high is not None
     only_first, only_second = (round(float(each.sum())) for each in pairs.discordant)
-    verdict = decide((low, high), narrow, margin)
+    verdict = decide(gained((low, high), metric), gained(narrow, metric), margin)
     needed = None
     if verdict == "cannot tell":
-        discordant = float(sum(each.mean() for each in pairs.discordant))
-        needed = enough(value, margin, difference.n, discordant, worth(pairs), spread)
+        if metric == "accuracy":
+            discordant, each_worth = float(sum(each.mean() for each in pairs.discordant)), worth(pairs)
+        else:
+            # Nothing is discordant here: a picture's share of the variance takes the place of p - d².
+            discordant, each_worth = difference.n * spread.pictures + value**2, 1.0
+        needed = enough(value, margin, difference.n, discordant, each_worth, spread)
     return Comparison(
         verdict=verdict,
         difference=difference,
@@ -152,10 +166,11 @@ def _comparison(
         seeds_needed=needed.seeds if needed else None,
         image_sd=math.sqrt(spread.pictures) if scored.n_units > 1 else None,
         seed_sd=math.sqrt(spread.seeds) if spread.luck else None,
-        measures={name: each for name, each in measures.items() if name != "accuracy"},
+        measures={name: each for name, each in measures.items() if name != metric},
         left_out=pairs.left_out,
         method=difference.method,
         sentence="",
+        metric=metric,
     )
 
 

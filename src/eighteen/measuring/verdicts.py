@@ -1,8 +1,8 @@
 """What a comparison of two models comes to.
 
-In come a difference in accuracy with its 95 % and 90 % intervals, and the margin below which a difference
-does not matter; out goes one of four verdicts, and all of a comparison as one value with a sentence for
-people.
+In come a difference in accuracy, or in another metric, with its 95 % and 90 % intervals, and the margin below
+which a difference does not matter; out goes one of four verdicts, and all of a comparison as one value with a
+sentence for people. Differences of metrics where less is better are turned round for the verdict alone.
 
 | verdict                    | when                                         | wrongly, at most          |
 |----------------------------|----------------------------------------------|---------------------------|
@@ -10,8 +10,8 @@ people.
 | helps, hurts               | otherwise, the 95 % interval does not hold 0 | 5 %                       |
 | cannot tell                | otherwise                                    |                           |
 
-For "helps" and "hurts", the limit of 5 % is exact where each model was trained once and pictures are
-independent, and approximate with groups or several trainings: see `paired`.
+For "helps" and "hurts", the limit of 5 % is exact for accuracy where each model was trained once and pictures
+are independent, and approximate with groups, several trainings or another metric: see `paired`.
 
 A difference that is certain and yet smaller than the margin is called "no difference that matters": with
 enough pictures every difference becomes certain. This only takes verdicts away from "helps" and "hurts".
@@ -35,7 +35,19 @@ MARGIN = 0.01
 """One picture in a hundred. Another seed alone moves accuracy by some tenths of a point (standard deviation
 0.3 points in the benchmarks' three trainings on sign-digits), so a gain below one point may not survive the
 next training. Where equal models disagree on 8 pictures in 100, about 7,000 pictures show that they differ by
-less 8 times out of 10."""
+less 8 times out of 10.
+
+In log loss it is 0.01 nats: the probability of the true class, as a geometric mean, differs by a percent."""
+
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "nll": "log loss (less is better)",
+}
+"""What a verdict may be about, and its name in a sentence."""
+
+LESS_IS_BETTER = ("nll",)
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,9 @@ class Comparison:
 
     Attributes:
         verdict: on the second model.
-        difference: in accuracy, with its 95 % interval.
+        difference: in the metric, with its 95 % interval.
         narrow: the 90 % interval, by which "no difference that matters" is decided.
-        margin: a difference in accuracy below it does not matter, above 0.
+        margin: a difference below it does not matter, above 0; a share, in nll nats.
         n: pictures in common.
         n_units: groups among them; n where pictures are independent.
         first_seeds, second_seeds: seeds of the trainings of each model.
@@ -59,11 +71,12 @@ class Comparison:
         seeds_needed: trainings of each model that this takes; None where those at hand will do.
         image_sd: standard deviation of the difference by the choice of pictures; None for a single group.
         seed_sd: the same by the luck of training; None where no model was trained more than once.
-        measures: differences in `balanced_accuracy`, `macro_f1` and `nll`, by the same resamples; in nll,
-            less is better.
+        measures: differences in the other metrics, by the same resamples; in nll, less is better.
         left_out: id and reason of every picture that could not be compared.
         method: the statistics in words.
         sentence: the answer in words.
+        metric: one of `METRICS`, which the verdict is about; comparisons were once all about accuracy, and
+            those that are stored do not say it.
     """
 
     verdict: Verdict
@@ -85,6 +98,7 @@ class Comparison:
     left_out: tuple[tuple[str, str], ...]
     method: str
     sentence: str
+    metric: str = "accuracy"
 
     @property
     def seeds(self) -> int:
@@ -121,7 +135,7 @@ def decide(wide: Interval, narrow: Interval, margin: float = MARGIN) -> Verdict:
     """Gives the verdict on the second model.
 
     Args:
-        wide: 95 % interval of the difference in accuracy, second minus first.
+        wide: 95 % interval of how much better the second is, as `gained` gives it.
         narrow: its 90 % interval.
         margin: a difference below it does not matter.
 
@@ -133,6 +147,16 @@ def decide(wide: Interval, narrow: Interval, margin: float = MARGIN) -> Verdict:
     if wide[0] > 0:
         return "helps"
     return "hurts" if wide[1] < 0 else "cannot tell"
+
+
+def gained(difference: Interval, metric: str) -> Interval:
+    """How much better the second model is: the difference, turned round where less is better.
+
+    >>> gained((-0.03, -0.01), "nll"), gained((-0.03, -0.01), "accuracy")
+    ((0.01, 0.03), (-0.03, -0.01))
+    """
+    low, high = difference
+    return (-high, -low) if metric in LESS_IS_BETTER else (low, high)
 
 
 def say(comparison: Comparison, names: tuple[str, str] = ("the first", "the second")) -> str:
@@ -152,7 +176,7 @@ def say(comparison: Comparison, names: tuple[str, str] = ("the first", "the seco
 
 
 def points(fraction: float) -> str:
-    """A difference in accuracy in percentage points, with its sign.
+    """A difference of shares in percentage points, with its sign.
 
     >>> points(0.0213), points(-0.25), points(-0.0003), points(0.0)
     ('+2.1', '-25.0', '-0.03', '0.0')
@@ -161,18 +185,36 @@ def points(fraction: float) -> str:
     return rounded if float(rounded) else "0.0"
 
 
+def figure(difference: float, metric: str) -> str:
+    """A difference in points or, of the log loss, in nats, with its sign.
+
+    >>> figure(0.0213, "macro_f1"), figure(-0.0213, "nll"), figure(-0.00001, "nll")
+    ('+2.1', '-0.021', '0.000')
+    """
+    if metric != "nll":
+        return points(difference)
+    rounded = f"{difference:+.{3 if abs(difference) >= 0.0005 else 4}f}"
+    return rounded if float(rounded) else "0.000"
+
+
+def unit(metric: str) -> str:
+    """What `figure` counts."""
+    return "nats" if metric == "nll" else "points"
+
+
 def _answer(comparison: Comparison, names: tuple[str, str]) -> str:
-    found, (first, second) = comparison.difference, names
-    value, low, high = (points(each or 0) for each in (found.value, found.low, found.high))
+    found, metric, (first, second) = comparison.difference, comparison.metric, names
+    value, low, high = (figure(each or 0, metric) for each in (found.value, found.low, found.high))
     groups = f" in {_counted(comparison.n_units, 'group')}" if comparison.n_units < comparison.n else ""
     answer = (
-        f"{comparison.verdict.capitalize()}: {second} makes {value} points [{low}, {high}] in accuracy "
-        f"against {first} on the same {_counted(comparison.n, 'picture')}{groups}"
+        f"{comparison.verdict.capitalize()}: {second} makes {value} {unit(metric)} [{low}, {high}] in "
+        f"{METRICS[metric]} against {first} on the same {_counted(comparison.n, 'picture')}{groups}"
     )
     if comparison.verdict != "no difference that matters":
         return f"{answer}."
-    low, high = map(points, comparison.narrow)
-    return f"{answer}; its 90 % interval [{low}, {high}] lies within ±{100 * comparison.margin:g}."
+    low, high = (figure(each, metric) for each in comparison.narrow)
+    margin = comparison.margin if metric == "nll" else 100 * comparison.margin
+    return f"{answer}; its 90 % interval [{low}, {high}] lies within ±{margin:g}."
 
 
 def _could_tell(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from eighteen.core.measures import Measure
 from eighteen.core.run import Run
-from eighteen.measuring.verdicts import points
+from eighteen.measuring.verdicts import figure, points, unit
 from eighteen.reporting import words
 from eighteen.reporting.card import card_text
 from eighteen.reporting.content import Report, collect
@@ -68,6 +68,7 @@ def environment() -> Environment:
         counted=words.counted,
         difference_figure=difference_figure,
         duration=words.duration,
+        figure=figure,
         interval_figure=interval_figure,
         measure_names=words.MEASURE_NAMES,
         number=words.number,
@@ -81,6 +82,7 @@ def environment() -> Environment:
         rows_most=ROWS_MOST,
         rows_shown=ROWS_SHOWN,
         split_names=words.SPLIT_NAMES,
+        unit=unit,
         value_text=words.value_text,
     )
     return environment

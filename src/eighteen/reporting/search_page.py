@@ -11,6 +11,7 @@ from typing import Any
 
 from eighteen.core.measures import Measure
 from eighteen.core.study import Study
+from eighteen.measuring.verdicts import METRICS
 from eighteen.reporting.page import environment
 from eighteen.reporting.search_figures import setting_figure, trials_figure
 from eighteen.reporting.waterfall import waterfall_figure
@@ -47,6 +48,7 @@ def write_search_report(study: Study) -> Path:
         sides=[_side(name, result) for name in _sides(study, result)],
         comparison=result["comparison"],
         limits=_limits(result["comparison"]),
+        metrics=METRICS,
         over_time=trials_figure(result.get("trials", []), result["metric"], result["metric"] != "nll"),
         settings=_settings(result),
         rows=_best_first(result)[:MOST_ROWS],
@@ -60,14 +62,13 @@ def _about(study: Study, result: Mapping[str, Any]) -> str:
     outside = sum(study.dataset.split_counts[split] for split in ("train", "val"))
     effort = result["confirmation"]
     seeds, folds = effort["seeds"], effort["folds"]
-    how = f"{folds} fresh folds" if folds > 1 else "the validation split held out"
     what = (
         "Are there better settings than the default ones?" if result["kind"] == "tune" else "What helps here?"
     )
-    return (
-        f"{what} The answer was confirmed on {pictures(outside)} outside the test split, {how}, "
-        f"{seeds} fresh seed{'s' if seeds > 1 else ''}."
-    )
+    where = f"{pictures(outside)} outside the test split, {folds} fresh folds"
+    if folds == 1:
+        where = "one fresh fold of the pictures outside the test split, none of which is validation's"
+    return f"{what} The answer was confirmed on {where}, {seeds} fresh seed{'s' if seeds > 1 else ''}."
 
 
 def heading(comparison: Mapping[str, Any] | None) -> str:
@@ -99,7 +100,9 @@ def _limits(comparison: Mapping[str, Any] | None) -> tuple[float, float]:
     if comparison is None:
         return -0.1, 0.1
     ends = (comparison["difference"]["low"], comparison["difference"]["high"], comparison["margin"])
-    reach = min(1.0, 1.25 * max(map(abs, ends)))
+    reach = 1.25 * max(map(abs, ends))
+    if comparison.get("metric") != "nll":
+        reach = min(1.0, reach)
     return -reach, reach
 
 

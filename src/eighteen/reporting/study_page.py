@@ -96,7 +96,7 @@ def _asked(study: Study, asked: dict[str, Any]) -> str:
 
 
 def _differences(comparison: dict[str, Any]) -> tuple[tuple[str, Measure], ...]:
-    rows = {"accuracy": comparison["difference"], **comparison["measures"]}
+    rows = {comparison.get("metric", "accuracy"): comparison["difference"], **comparison["measures"]}
     return tuple((name, Measure.from_json(row)) for name, row in rows.items())
 
 

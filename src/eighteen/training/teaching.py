@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eighteen.core.dataset import Dataset
+from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import RecipeError
 from eighteen.core.findings import name_some
 from eighteen.core.inputs import InputSpec
@@ -57,6 +57,35 @@ def with_teachers(recipe: Recipe, dataset: Dataset) -> Recipe:
         _check_unseen(run, dataset)
     whole = [path if path == ITSELF else str(Path(path).absolute()) for path in recipe.training.teacher]
     return recipe.changed(training={"teacher": whole})
+
+
+def require_foreign_teachers(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuses teachers that no training of a study could have, before one is made.
+
+    Each training there holds other pictures out, and splits a validation of its own off the others: a teacher
+    that has learned from any of them passes on answers to what is measured, sooner or later.
+
+    Args:
+        recipe: its teachers that are runs are looked at.
+        dataset: audited, with the splits that the study begins with.
+
+    Raises:
+        RunError: a teacher is no trained run.
+        RecipeError: it knows other classes, or has learned from these pictures.
+    """
+    for path in _runs(recipe):
+        run = Run.open(path)
+        _check_classes(run, dataset)
+        told = learned_among(run, dataset, SPLITS)
+        if told:
+            raise RecipeError(
+                f"the teacher {run.path} has learned from {len(told)} of these pictures "
+                f"({name_some(told, 3)}), and each training here is measured on others of "
+                f"them: what it passes on would make the measures better than they are. Expected a teacher "
+                f"that knows none of them. Take training.teacher={ITSELF}, one for each training; "
+                f"or train with this teacher and without, by eighteen train --splits-from {run.path}, and "
+                f"compare the two runs: eighteen compare RUN RUN"
+            )
 
 
 def own_teacher_path(run: Path) -> Path:

@@ -2,7 +2,8 @@
 
 The best of many trials is partly the luckiest, so what a search says of its winner is too good. Here every
 contender is trained on freshly dealt folds of all pictures outside the test split, with seeds of its own, and
-scored on what each training held out; the comparison is the one of `eighteen compare`.
+scored on what each training held out; the comparison is the one of `eighteen compare`. Where a single fold is
+held out, validation is not in it: those pictures have chosen the winner.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from eighteen.core.dataset import Dataset
+from eighteen.core.errors import DatasetError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.study import Study
-from eighteen.evaluating.heldout import Part, held_out_predictions, parts, together, with_seed
+from eighteen.evaluating.heldout import FOLDS, Part, held_out_predictions, parts, together, with_seed
 from eighteen.measuring.measure import measure
 from eighteen.measuring.paired import compare
 from eighteen.measuring.verdicts import MARGIN, Comparison
+from eighteen.splitting import find_units
+from eighteen.splitting import folds as deal
 
 FRESH_SEEDS = 1_000
 """Added to the recipe's seed: no trial of a search has one of these."""
@@ -54,16 +60,19 @@ class Confirmed:
         predictions: of each contender on all held-out pictures, by name.
         measures: the chosen metric of each, with its interval, by name.
         effort: how much was trained.
+        metric: the chosen one.
     """
 
     predictions: Mapping[str, Predictions]
     measures: Mapping[str, Measure]
     effort: Effort
+    metric: str = "accuracy"
 
     def compared(self, first: str, second: str) -> Comparison:
-        """Whether the second is better than the first."""
+        """Whether the second is better than the first in the chosen metric."""
         pair = self.predictions[first], self.predictions[second]
-        return compare(*pair, margin=MARGIN, split="held out", names=(f"the {first}", f"the {second}"))
+        names = (f"the {first}", f"the {second}")
+        return compare(*pair, margin=MARGIN, split="held out", names=names, metric=self.metric)
 
 
 def part_scorer(study: Study, known: Dataset, progress: Progress) -> ScorePart:
@@ -95,6 +104,7 @@ def confirm(
     metric: str,
     score_part: ScorePart,
     progress: Progress,
+    turn: int = 0,
 ) -> Confirmed:
     """Trains each recipe with every fresh seed on every fresh fold.
 
@@ -105,11 +115,10 @@ def confirm(
         metric: what is measured.
         score_part: trains and scores.
         progress: told how far it is.
+        turn: which fold is held out, where it is a single one.
     """
     salt = next(iter(recipes.values())).data.split_seed
-    waiting = [
-        part for part in parts(known, effort.folds, FRESH_DEALING + 1, salt) if _is_fresh(part, effort)
-    ]
+    waiting = fresh_parts(known, effort.folds, salt, turn)
     found: dict[str, list[Predictions]] = {name: [] for name in recipes}
     total, done = len(recipes) * effort.trainings, 0
     # Seed by seed and fold by fold, so that all contenders have got equally far when it is stopped.
@@ -125,15 +134,64 @@ def confirm(
         name: measure(each, "held out", confidence=_confidence(recipes[name]))[metric]
         for name, each in predictions.items()
     }
-    return Confirmed(predictions, measures, effort)
+    return Confirmed(predictions, measures, effort, metric)
+
+
+def fresh_parts(known: Dataset, folds: int, salt: int, turn: int = 0) -> list[Part]:
+    """What the trainings of a confirmation hold out: every fold of a fresh dealing, or one fold of five.
+
+    A single fold is left without the validation split, which chose the winner, and without pictures that
+    belong with it, as a group that lies in both. Nor does it take the last pictures of a class from training.
+
+    Args:
+        known: the data set without its test split.
+        folds: how many are held out, one after the other.
+        salt: `data.split_seed`.
+        turn: of a single fold, which of those that are dealt.
+
+    Raises:
+        DatasetError: there are too few pictures or groups, or all of them have to do with validation.
+    """
+    if folds > 1:
+        return parts(known, folds, 1, salt, first=FRESH_DEALING)
+    units = find_units(known)
+    unit, classes = units.of_row, known.table["target"].to_numpy()
+    unseen = ~np.isin(unit, unit[(known.table["split"] == "val").to_numpy()])
+    dealt = deal(known, min(FOLDS, len(units)), salt + FRESH_DEALING)
+    found = []
+    for fold in range(FOLDS):
+        held = unseen & (dealt == fold)
+        lost = held & ~np.isin(classes, classes[~held])
+        held &= ~np.isin(unit, unit[lost])
+        if held.any():
+            found.append(Part(fold, FRESH_DEALING, held))
+    if not found:
+        raise DatasetError(
+            "one fold cannot confirm a search here: every group outside the test split holds validation "
+            "pictures, on which the winner was chosen, or all that there is of a class. Take --folds 2 or "
+            "more, or a validation split of whole groups (--resplit)"
+        )
+    return [found[turn % len(found)]]
+
+
+def check_dealings(known: Dataset, wanted: Effort, salt: int, may_shorten: bool) -> None:
+    """Says before anything is trained that a confirmation could not be dealt.
+
+    Args:
+        known: the data set without its test split.
+        wanted: the confirmation, where there is time.
+        salt: `data.split_seed`.
+        may_shorten: whether a budget may leave it fewer folds.
+
+    Raises:
+        DatasetError: there are too few pictures or groups, or a fold would hold all pictures of a class.
+    """
+    for folds in {effort.folds for effort in (efforts(wanted) if may_shorten else [wanted])}:
+        fresh_parts(known, folds, salt)
 
 
 def _confidence(recipe: Recipe) -> float:
     return recipe.evaluation.confidence
-
-
-def _is_fresh(part: Part, effort: Effort) -> bool:
-    return effort.folds == 1 or part.repeat == FRESH_DEALING
 
 
 def fitting_effort(wanted: Effort, contenders: int, training_s: float, seconds: float) -> Effort:
@@ -148,11 +206,50 @@ def fitting_effort(wanted: Effort, contenders: int, training_s: float, seconds: 
     >>> fitting_effort(Effort(5, 2), 2, 10.0, 1000.0), fitting_effort(Effort(5, 2), 2, 10.0, 70.0)
     (Effort(folds=5, seeds=2), Effort(folds=3, seeds=1))
     """
-    steps = [wanted, Effort(wanted.folds, 1), *(Effort(folds, 1) for folds in (3, 2) if folds < wanted.folds)]
+    return fitting_choice(wanted, 1, contenders, training_s, seconds)[1]
+
+
+def fitting_choice(
+    wanted: Effort, winners: int, contenders: int, training_s: float, seconds: float
+) -> tuple[int, Effort]:
+    """The same where the best trials are first trained anew, on each fold once, to choose among them.
+
+    The confirmation comes first: where time is short, fewer are chosen among before it gets fewer folds.
+
+    Args:
+        wanted: what is done where there is time.
+        winners: how many are chosen among; of a single one nothing is chosen.
+        contenders: recipes that are confirmed.
+        training_s: of one training.
+        seconds: that may be used for both.
+
+    Returns:
+        How many are chosen among, and the confirmation.
+
+    >>> fitting_choice(Effort(5, 2), 3, 2, 10.0, 350.0), fitting_choice(Effort(5, 2), 3, 2, 10.0, 300.0)
+    ((3, Effort(folds=5, seeds=2)), (2, Effort(folds=5, seeds=2)))
+    """
+    steps = efforts(wanted)
     for effort in steps:
-        if contenders * effort.trainings * training_s <= seconds:
-            return effort
-    return steps[-1]
+        for count in range(winners, 0, -1):
+            if trainings_after(count, contenders, effort) * training_s <= seconds:
+                return count, effort
+    return 1, steps[-1]
+
+
+def trainings_after(winners: int, contenders: int, effort: Effort) -> int:
+    """Trainings that follow a search: to choose among winners, and to confirm.
+
+    >>> trainings_after(3, 2, Effort(5, 2)), trainings_after(1, 2, Effort(5, 2))
+    (35, 20)
+    """
+    choosing = winners * effort.folds if winners > 1 else 0
+    return choosing + contenders * effort.trainings
+
+
+def efforts(wanted: Effort) -> list[Effort]:
+    """What a confirmation may come to, the largest first."""
+    return [wanted, Effort(wanted.folds, 1), *(Effort(folds, 1) for folds in (3, 2) if folds < wanted.folds)]
 
 
 def contender(

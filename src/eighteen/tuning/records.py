@@ -28,6 +28,7 @@ class Record:
         seconds: that it took; of a failed one too.
         error: why it failed.
         notes: sentences about what happened on the way.
+        batch: pictures a step that memory sufficed for, where it did not for those of the recipe.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Record:
     error: str
     notes: tuple[str, ...]
     is_default: bool
+    batch: int | None = None
 
 
 def record_of(trial: FrozenTrial) -> Record:
@@ -59,6 +61,7 @@ def record_of(trial: FrozenTrial) -> Record:
         error=attributes.get("error", ""),
         notes=tuple(attributes.get("notes", ())),
         is_default=bool(attributes.get("default", False)),
+        batch=attributes.get("batch"),
     )
 
 

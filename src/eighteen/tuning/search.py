@@ -3,7 +3,7 @@
 In come a space, a method and a function that makes one trial; out come records of all of them. The search
 knows nothing of pictures: what a trial costs and means is the function's business. A trial that fails is kept
 with its error and the search goes on; one whose process was killed is queued again, under the same name, so
-that it can go on from what it had saved.
+that it can go on from what it had saved. The default comes first, also where it is made again.
 
 The methods are optuna's: grid, random, TPE (Bergstra et al. 2011), Gaussian processes, and TPE with Hyperband
 (Li et al. 2018). All but grid and hyperband stop a trial early that does worse than the median of the others
@@ -17,7 +17,7 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 import optuna
 import psutil
 from optuna import pruners, samplers
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from eighteen.core.errors import Interrupted, RecipeError, TrainingError
@@ -47,11 +48,11 @@ class Budget:
 
     Attributes:
         trials: so many trials in all.
-        until: a time as `time.time()` gives it.
+        until: gives a time as `time.time()` does; asked before each trial, as each tells more of the costs.
     """
 
     trials: int | None = None
-    until: float | None = None
+    until: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ def run_trials(search: Search, objective: Objective, budget: Budget) -> None:
         TrainingError: every one of many trials in a row failed.
     """
     while _goes_on(search, budget):
-        trial = search.study.ask({each.name: each.distribution for each in search.space})
-        if budget.trials is not None and trial.number >= budget.trials + _lost(search):
+        trial = _next(search)
+        if _is_surplus(search, trial, budget):
             # Another process asked at the same moment.
             trial.set_user_attr("surplus", True)
             search.study.tell(trial, state=TrialState.FAIL)
@@ -156,7 +157,7 @@ def requeue_lost(search: Search) -> int:
 def records(search: Search) -> list[Record]:
     """Every trial, in the order of asking; those made again stand once."""
     trials = search.study.get_trials(deepcopy=False)
-    return [record_of(trial) for trial in trials if not trial.user_attrs.keys() & {"surplus", "again"}]
+    return [record_of(trial) for trial in trials if not _is_void(trial)]
 
 
 def importances(search: Search) -> dict[str, float]:
@@ -170,6 +171,39 @@ def importances(search: Search) -> dict[str, float]:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return dict(optuna.importance.get_param_importances(search.study, evaluator=evaluator))
+
+
+def _next(search: Search) -> optuna.Trial:
+    """The default where it waits, which after a stop lies behind all else; then what the method asks for."""
+    distributions = {each.name: each.distribution for each in search.space}
+    waiting = _waiting_default(search)
+    if waiting is None or not _claimed(search, waiting):
+        return search.study.ask(distributions)
+    trial = optuna.Trial(search.study, waiting._trial_id)
+    for name, distribution in distributions.items():
+        trial._suggest(name, distribution)
+    return trial
+
+
+def _waiting_default(search: Search) -> FrozenTrial | None:
+    waiting = search.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return next((trial for trial in waiting if trial.user_attrs.get("default")), None)
+
+
+def _claimed(search: Search, trial: FrozenTrial) -> bool:
+    """Whether no other process was faster."""
+    try:
+        return search.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+    except UpdateFinishedTrialError:
+        return False
+
+
+def _is_surplus(search: Search, trial: optuna.Trial, budget: Budget) -> bool:
+    """Whether the budget was used up by trials that others asked for at the same moment."""
+    if budget.trials is None or trial.user_attrs.get("default"):
+        return False
+    begun = [each for each in search.study.get_trials(deepcopy=False) if each.state != TrialState.WAITING]
+    return sum(each.number < trial.number and not _is_void(each) for each in begun) >= budget.trials
 
 
 def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
@@ -188,10 +222,12 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     def note(sentence: str) -> None:
         trial.set_user_attr("notes", [*trial.user_attrs.get("notes", []), sentence])
 
-    def rename(name: str) -> None:
+    def shrink(batch: int, name: str) -> None:
+        trial.set_user_attr("batch", batch)
         trial.set_user_attr("name", name)
 
-    asked = Trial(trial.number, name, dict(trial.params), is_default, note, rename)
+    batch = attributes.get("batch")
+    asked = Trial(trial.number, name, dict(trial.params), is_default, batch, note, shrink)
     try:
         value = objective(asked, report)
     except Pruned:
@@ -214,19 +250,25 @@ def _tell(search: Search, trial: optuna.Trial, state: TrialState, began: float) 
 
 
 def _goes_on(search: Search, budget: Budget) -> bool:
+    # The default is always made, however short the time.
+    if _waiting_default(search) is not None:
+        return True
     trials = search.study.get_trials(deepcopy=False)
     begun = [trial for trial in trials if trial.state != TrialState.WAITING]
     if budget.trials is not None and len(begun) >= budget.trials + _lost(search):
         return False
     if search.is_grid and len(begun) == len(trials):
         return False
-    # The default is always made, however short the time.
-    return budget.until is None or time.time() < budget.until or not begun
+    return budget.until is None or time.time() < budget.until()
 
 
 def _lost(search: Search) -> int:
-    trials = search.study.get_trials(deepcopy=False)
-    return sum(bool(trial.user_attrs.keys() & {"surplus", "again"}) for trial in trials)
+    return sum(_is_void(trial) for trial in search.study.get_trials(deepcopy=False))
+
+
+def _is_void(trial: FrozenTrial) -> bool:
+    """Whether it stands for nothing: made again under another number, or one too many."""
+    return bool(trial.user_attrs.keys() & {"surplus", "again"})
 
 
 def _despair(rows: Sequence[Record]) -> None:
@@ -258,7 +300,8 @@ def _born() -> float:
 
 
 def _queue_again(search: Search, trial: FrozenTrial, why: str) -> None:
-    kept = {key: value for key, value in trial.user_attrs.items() if key in ("name", "default", "notes")}
+    lasting = ("name", "default", "notes", "batch")
+    kept = {key: value for key, value in trial.user_attrs.items() if key in lasting}
     search.study._storage.set_trial_user_attr(trial._trial_id, "again", why)
     search.study.tell(trial.number, state=TrialState.FAIL)
     search.study.enqueue_trial(dict(trial.params), user_attrs=kept)

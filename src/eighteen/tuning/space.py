@@ -167,7 +167,7 @@ def changed_space(
         recipe: what the values go into.
 
     Raises:
-        RecipeError: no such form, or a value that the recipe refuses; all of them at once.
+        RecipeError: no such form, a field of `data`, or a value that the recipe refuses; all of them at once.
     """
     chosen = {each.name: each for each in space}
     problems: list[str] = []
@@ -258,6 +258,11 @@ def _parsed(text: str, recipe: Recipe) -> Parameter:
     name, equals, wanted = (part.strip() for part in text.partition("="))
     if not equals or not name or not wanted:
         raise RecipeError(f"--space {text}: expected field=low..high or field=a,b,c")
+    if name.partition(".")[0] == "data":
+        raise RecipeError(
+            f"--space {text}: the pictures are read and split once, before the search, so that {name} would "
+            f"change nothing; expected a field of another section. Set it for all trials: --set {name}=VALUE"
+        )
     if ".." in wanted:
         return _range(text, name, wanted, recipe)
     choices = tuple(parse_value(part.strip()) for part in wanted.split(","))

@@ -24,16 +24,18 @@ class Trial:
         name: where its work lies; a trial that is made again keeps the name of the first attempt.
         point: a value for each parameter.
         is_default: the recipe as it is; its point only tells the sampler about where it lies.
+        batch: pictures a step, where an earlier attempt found that memory does not suffice for more.
         note: takes a sentence about what happened on the way.
-        rename: takes another name, where the work had to begin anew.
+        shrink: takes a smaller batch and another name, where the work had to begin anew.
     """
 
     number: int
     name: str
     point: Point
     is_default: bool = False
+    batch: int | None = None
     note: Callable[[str], None] = field(default=lambda sentence: None, repr=False)
-    rename: Callable[[str], None] = field(default=lambda name: None, repr=False)
+    shrink: Callable[[int, str], None] = field(default=lambda batch, name: None, repr=False)
 
 
 Objective = Callable[[Trial, Report], float]

@@ -46,7 +46,7 @@ def objective(train_run: TrainRun, recipe: Recipe, usual_batch: int, metric: str
     """
 
     def made(trial: Trial, report: Report) -> float:
-        chosen = recipe if trial.is_default else with_point(recipe, trial.point)
+        chosen = in_batches(recipe if trial.is_default else with_point(recipe, trial.point), trial.batch)
 
         def watch(row: Mapping[str, Any]) -> None:
             report(int(row["epoch"]), float(row[f"val_{metric}"]))
@@ -58,6 +58,11 @@ def objective(train_run: TrainRun, recipe: Recipe, usual_batch: int, metric: str
         return value
 
     return made
+
+
+def in_batches(recipe: Recipe, batch: int | None) -> Recipe:
+    """The recipe with the batch that memory sufficed for; None leaves its own."""
+    return recipe if batch is None else recipe.changed(training={"batch_size": batch})
 
 
 def trainer(study: Study, dataset: Dataset, progress: Progress) -> TrainRun:
@@ -91,7 +96,7 @@ def _retell(run: Run, watch: Watch) -> None:
 
 
 def _in_memory(train_run: TrainRun, trial: Trial, recipe: Recipe, usual_batch: int, watch: Watch) -> Run:
-    name = trial.name
+    name, first = trial.name, trial.name.partition("-batch-")[0]
     while True:
         try:
             return train_run(name, recipe, watch)
@@ -102,8 +107,8 @@ def _in_memory(train_run: TrainRun, trial: Trial, recipe: Recipe, usual_batch: i
                 raise
             half = max(SMALLEST_BATCH, batch // 2)
             trial.note(f"memory did not suffice for batches of {batch}; tried again with {half}")
-            recipe, name = recipe.changed(training={"batch_size": half}), f"{trial.name}-batch-{half}"
-            trial.rename(name)
+            recipe, name = in_batches(recipe, half), f"{first}-batch-{half}"
+            trial.shrink(half, name)
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -8,6 +8,7 @@ that comparison is reported as the answer; what the search said stands beside it
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from eighteen.tuning.search import (
     run_trials,
 )
 from eighteen.tuning.space import point_of, with_point
-from eighteen.tuning.trials import TrainRun, objective
+from eighteen.tuning.trials import TrainRun, in_batches, objective
 
 SEARCH_SHARE = 0.5
 """Least share of a time budget that the search gets; the confirmation gets what it needs of the rest."""
@@ -77,9 +78,6 @@ def search_on(search: Search, asked: Asked, train_run: TrainRun, progress: Progr
     batch = asked.resolved.training.batch_size
     assert batch != "auto"
     made = objective(_told(train_run, search, asked, progress), asked.recipe, batch, asked.metric)
-    if not records_made(search):
-        # The default first: what it takes decides how much is left for searching.
-        run_trials(search, made, Budget(trials=1))
     run_trials(search, made, Budget(asked.trials, _search_until(search, asked)))
 
 
@@ -105,13 +103,22 @@ def finished(
     default = _default(rows)
     known = outside_test(dataset)
     best = [row for row in ranked(rows, asked.maximise) if not row.is_default and _beats(row, default, asked)]
-    effort = _effort(asked, default, 1 + bool(best))
-    chosen = _chosen(best[: asked.winners], asked, known, score_part, progress)
-    recipes = {"default": asked.recipe}
+    wanted = max(1, min(asked.winners, len(best)))
+    winners, effort = _after_search(asked, default.seconds or 0.0, wanted, 1 + bool(best))
+    if winners < wanted:
+        progress("note", 0, 0, f"no time is left to choose among {wanted} winners; {winners} instead")
+    chosen = _chosen(best[:winners], asked, Effort(effort.folds, 1), known, score_part, progress)
+    recipes = {"default": recipe_of(default, asked)}
     if chosen is not None:
-        recipes["best"] = with_point(asked.recipe, chosen.point)
+        recipes["best"] = recipe_of(chosen, asked)
     confirmed = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress)
     return _result(study, search, asked, rows, default, chosen, confirmed)
+
+
+def recipe_of(row: Record, asked: Asked) -> Recipe:
+    """What a trial trained, in the batches that memory sufficed for."""
+    recipe = asked.recipe if row.is_default else with_point(asked.recipe, row.point)
+    return in_batches(recipe, row.batch)
 
 
 def _told(train_run: TrainRun, search: Search, asked: Asked, progress: Progress) -> TrainRun:
@@ -126,26 +133,34 @@ def _told(train_run: TrainRun, search: Search, asked: Asked, progress: Progress)
     return told
 
 
-def _search_until(search: Search, asked: Asked) -> float | None:
-    """When searching has to end, so that the confirmation still fits into the budget."""
+def _search_until(search: Search, asked: Asked) -> Callable[[], float] | None:
+    """When searching has to end, so that what comes after it still fits into the budget.
+
+    The default's trial tells how long a training takes. It may be made elsewhere and still be running here,
+    so the answer is computed each time anew.
+    """
     if asked.minutes is None:
         return None
-    rows = records(search)
-    training_s = next((row.seconds for row in rows if row.is_default and row.seconds), 0.0)
     total_s = 60 * asked.minutes
-    wanted = Effort(asked.folds, asked.seeds)
-    effort = confirming.fitting_effort(wanted, 2, training_s, (1 - SEARCH_SHARE) * total_s)
-    spent_s = sum(row.seconds or 0.0 for row in rows) / asked.workers
-    left_s = total_s - 2 * effort.trainings * training_s - spent_s
-    return time.time() + max(0.0, left_s)
+    spent_s = sum(row.seconds or 0.0 for row in records(search)) / asked.workers
+    ends = time.time() + total_s - spent_s
+
+    def until() -> float:
+        took = (row.seconds for row in records(search) if row.is_default)
+        training_s = next(took, None) or 0.0
+        winners, effort = _after_search(asked, training_s, asked.winners, contenders=2)
+        return ends - confirming.trainings_after(winners, 2, effort) * training_s
+
+    return until
 
 
-def _effort(asked: Asked, default: Record, contenders: int) -> Effort:
+def _after_search(asked: Asked, training_s: float, winners: int, contenders: int) -> tuple[int, Effort]:
+    """How many winners are chosen among, and how they are confirmed."""
     wanted = Effort(asked.folds, asked.seeds)
     if asked.minutes is None:
-        return wanted
+        return winners, wanted
     seconds = (1 - SEARCH_SHARE) * 60 * asked.minutes
-    return confirming.fitting_effort(wanted, contenders, default.seconds or 0.0, seconds)
+    return confirming.fitting_choice(wanted, winners, contenders, training_s, seconds)
 
 
 def _default(rows: list[Record]) -> Record:
@@ -165,18 +180,25 @@ def _beats(row: Record, default: Record, asked: Asked) -> bool:
 
 
 def _chosen(
-    winners: list[Record], asked: Asked, known: Dataset, score_part: ScorePart, progress: Progress
+    winners: list[Record],
+    asked: Asked,
+    effort: Effort,
+    known: Dataset,
+    score_part: ScorePart,
+    progress: Progress,
 ) -> Record | None:
-    """The winner; of several, the best on fresh folds with a seed that the confirmation does not use."""
+    """The winner; of several, the best on fresh folds with a seed that the confirmation does not use.
+
+    Where the confirmation holds one fold out, they are compared on another one.
+    """
     if len(winners) < 2:
         return winners[0] if winners else None
-    recipes = {f"winner-{row.number}": with_point(asked.recipe, row.point) for row in winners}
+    recipes = {f"winner-{row.number}": recipe_of(row, asked) for row in winners}
     recipes = {
         name: recipe.model_copy(update={"seed": recipe.seed + confirming.FRESH_SEEDS})
         for name, recipe in recipes.items()
     }
-    effort = Effort(asked.folds, 1)
-    found = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress).measures
+    found = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress, turn=1).measures
     sign = 1 if asked.maximise else -1
     values = [sign * (found[name].value or 0.0) for name in recipes]
     return winners[values.index(max(values))]
@@ -193,7 +215,6 @@ def _result(
 ) -> dict[str, Any]:
     best = chosen or default
     compared = None if chosen is None else confirmed.compared("default", "best")
-    recipe = asked.recipe if chosen is None else with_point(asked.recipe, chosen.point)
     measures = confirmed.measures
     _keep_weights_of(study, rows, {default.name, best.name})
     return {
@@ -201,14 +222,23 @@ def _result(
         "metric": asked.metric,
         "method": asked.method,
         "default": confirming.contender(
-            asked.recipe, *_both(study, default, asked, measures["default"]), _where(study, default)
+            recipe_of(default, asked),
+            *_both(study, default, asked, measures["default"]),
+            _where(study, default),
         ),
         "best": confirming.contender(
-            recipe, *_both(study, best, asked, measures.get("best", measures["default"])), _where(study, best)
+            recipe_of(best, asked),
+            *_both(study, best, asked, measures.get("best", measures["default"])),
+            _where(study, best),
         ),
-        "changes": {} if chosen is None else dict(chosen.point),
+        "changes": {} if chosen is None else _changes(chosen),
         "comparison": None if compared is None else compared.to_json(),
-        "sentence": _sentence(asked, rows, None if compared is None else compared.sentence),
+        "sentence": " ".join(
+            [
+                _sentence(asked, rows, None if compared is None else compared.sentence),
+                *_smaller_batches(default, chosen),
+            ]
+        ),
         "confirmation": asdict(confirmed.effort),
         "trials": [_row(row) for row in rows],
         "importance": importances(search),
@@ -244,6 +274,23 @@ def _sentence(asked: Asked, rows: list[Record], compared: str | None) -> str:
             f"confirmed {asked.metric} stands below."
         )
     return compared
+
+
+def _changes(chosen: Record) -> dict[str, Any]:
+    """What the winner sets, by dotted name."""
+    batch = {} if chosen.batch is None else {"training.batch_size": chosen.batch}
+    return {**chosen.point, **batch}
+
+
+def _smaller_batches(default: Record, chosen: Record | None) -> list[str]:
+    """A sentence for each that was not confirmed in its own batches."""
+    both = (("default", default), ("best", chosen))
+    return [
+        f"Memory did not suffice for the batches of the {name} in the search, so it was confirmed in batches "
+        f"of {row.batch}."
+        for name, row in both
+        if row is not None and row.batch is not None
+    ]
 
 
 def _dashboard(study: Study, asked: Asked) -> str:

@@ -1,7 +1,8 @@
 """Further processes on one machine: each joins the study by the command that a user would type.
 
 They end by themselves when the budget is used up; when this process ends early, they are told to stop, and
-save what they have.
+save what they have. What they say goes into files without a name: nobody reads a pipe while this process
+makes trials of its own, and a full pipe would hold them up.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from eighteen.core.progress import Progress
 
@@ -32,22 +35,29 @@ def helpers(study: Path, count: int, url: str, progress: Progress) -> Iterator[N
     threads = str(max(1, (os.cpu_count() or 1) // (count + 1)))
     environment = {**os.environ, STORAGE_VARIABLE: url, "OMP_NUM_THREADS": threads}
     command = [sys.executable, "-m", "eighteen", "tune", "--join", str(study)]
-    started = [
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(count)
-    ]
-    try:
-        yield
-        said = [each.communicate()[1] for each in started]
-    except BaseException:
-        for each in started:
-            each.terminate()
-        for each in started:
-            each.communicate(timeout=_STOP_WAIT_S)
-        raise
-    for each, words in zip(started, said, strict=True):
-        if each.returncode:
-            last = (words.strip().splitlines() or ["it said nothing"])[-1]
-            progress("warning", 0, 0, f"a worker ended early, with exit code {each.returncode}: {last}")
+    with ExitStack() as files:
+        said = [files.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
+        started = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=file)
+            for file in said
+        ]
+        try:
+            yield
+            for each in started:
+                each.wait()
+        except BaseException:
+            for each in started:
+                each.terminate()
+            for each in started:
+                each.wait(timeout=_STOP_WAIT_S)
+            raise
+        for each, file in zip(started, said, strict=True):
+            if each.returncode:
+                last = _last_line(file)
+                progress("warning", 0, 0, f"a worker ended early, with exit code {each.returncode}: {last}")
+
+
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(0)
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
