@@ -46,11 +46,15 @@ sign silu silu_ sin slice softmax softplus split split_with_sizes sqrt square sq
 sub sub_ sum sym_size t tanh tanh_ tile to transpose trunc type_as unbind unflatten unfold unsqueeze
 upsample_bicubic2d upsample_bilinear2d upsample_nearest2d var var_mean view view_as where zeros
 zeros_like __and__ __or__ _assert_scalar _assert_tensor_metadata _softmax _to_copy
+_upsample_bicubic2d_aa _upsample_bilinear2d_aa
 """
 """Of ATen: arithmetic on tensors. None of them names a file or calls back."""
 
 _ON_NUMBERS = "add eq floordiv ge getitem gt le lt mod mul ne neg sub truediv"
 """Of Python's operators."""
+
+_AROUND_OTHERS = "torch.ops.higher_order.wrap_with_autocast"
+"""Holds a graph, whose operations are checked like the others; a few networks leave autocast in a part."""
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _PATH = r"[A-Za-z0-9_.]*"
@@ -77,9 +81,9 @@ _SPECS = ("in_spec", "out_spec")
 _VALUES = """
 as_tensor as_tensors as_nested_tensors as_optional_tensor as_optional_tensors as_none as_name as_expr
 as_string as_int as_ints as_float as_floats as_bool as_bools as_sym_int as_sym_ints as_sym_float as_sym_floats
-as_sym_bool as_sym_bools as_scalar_type as_memory_format as_layout as_device
+as_sym_bool as_sym_bools as_graph as_scalar_type as_memory_format as_layout as_device
 """
-"""Kinds of values. Not among them: further graphs, operations as values, objects."""
+"""Kinds of values. Not among them: operations as values, and objects."""
 
 
 def made_anew(path: Path) -> tuple[BytesIO, dict[str, str]]:
@@ -156,7 +160,7 @@ def _is_arithmetic(target: str) -> bool:
         return name in _ON_NUMBERS.split()
     # The last part says for which arguments.
     found = re.fullmatch(r"torch\.ops\.aten\.(\w+)\.[A-Za-z]\w*", target)
-    return found is not None and found[1] in _OPERATIONS.split()
+    return target == _AROUND_OTHERS or (found is not None and found[1] in _OPERATIONS.split())
 
 
 def _refuse(path: Path, strange: list[str]) -> None:
