@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import RunError, TrainingError, UnreadableImage
 from eighteen.core.inputs import InputSpec
 from eighteen.core.tables import check_table_path, write_table
+from eighteen.formats import _opening
+from eighteen.inference import reading
 from eighteen.inference.devices import choose_device
 from eighteen.inference.files import PredictedFiles, expand, predict_files
 from eighteen.inference.predictor import Prediction, Predictor
-from eighteen.inference.reading import read_batches
+from eighteen.inference.reading import read_batches, read_pictures
 from eighteen.inference.scoring import Scorer, evaluating
 
 INPUTS = InputSpec(size=8, channels=1, fit="squash", mean=(0.5,), std=(0.25,))
@@ -72,6 +76,66 @@ def test_reading_stays_a_little_ahead(files: list[Path], monkeypatch: pytest.Mon
     before = threading.active_count()
     batches.close()  # type: ignore[attr-defined]
     assert threading.active_count() <= before
+
+
+def test_large_pictures_are_read_ahead_and_batched_by_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 100 pixels; 300 may be in a batch, and 300 may wait. Four threads overshoot by one each."""
+    monkeypatch.setattr(reading, "MOST_PIXELS", 300)
+    lock, read = threading.Lock(), 0
+
+    def counting(self: InputSpec, pixels: Any) -> Any:
+        nonlocal read
+        with lock:
+            read += 1
+        return pixels
+
+    monkeypatch.setattr(InputSpec, "to_channels_of", counting)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    items: list[Any] = [(np.full((10, 10, 3), number, np.uint8), -1) for number in range(40)]
+    taken: list[int] = []
+    for batch in read_pictures(items, INPUTS, 8):
+        time.sleep(0.02)
+        taken += [int(picture[0, 0, 0]) for picture in batch.pictures]
+        assert len(batch.pictures) <= 3
+        assert read <= len(taken) + 3 + 4
+    assert taken == list(range(40))
+
+
+def test_small_pictures_fill_their_batches(files: list[Path]) -> None:
+    items: list[Any] = [(path, -1) for path in files]
+    found = list(read_pictures(items, INPUTS, 4))
+    assert [len(batch.positions) + len(batch.unreadable) for batch in found] == [4, 4, 2]
+
+
+def test_nobody_waits_for_ever_when_reading_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_PIXELS", 1)
+    items: list[Any] = [(np.zeros((10, 10, 3), np.uint8), -1)] * 40
+    before = threading.active_count()
+    batches = read_pictures(items, INPUTS, 8)
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert threading.active_count() <= before
+
+
+def test_a_model_file_gets_few_large_pictures_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_opening, "PIXELS_A_CALL", 250)
+    asked: list[tuple[int, ...]] = []
+
+    def load(path: Path) -> tuple[_opening.Run, dict[str, str]]:
+        def run(values: Any) -> Any:
+            asked.append(values.shape)
+            return values[:, 0, 0, :2].astype(np.float32)
+
+        return run, {"input_spec": json.dumps(INPUTS.to_json()), "classes": '["a", "b"]'}
+
+    (tmp_path / "model").touch()
+    sides = [(10, 10)] * 5 + [(20, 20)] + [(10, 10)]
+    pictures = [np.full((*side, 3), number, np.uint8) for number, side in enumerate(sides)]
+    answers = _opening.open_described(tmp_path / "model", tmp_path, load).answer(pictures)
+    assert answers[:, 0].tolist() == list(range(7))
+    assert asked == [(2, 10, 10, 3), (2, 10, 10, 3), (2, 10, 10, 3), (1, 20, 20, 3)]
 
 
 class Mean(nn.Module):
