@@ -15,8 +15,8 @@ from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
 
 PIXELS_A_CALL = 8_000_000
-"""Of the pictures that a model file gets at once: inside it a pixel takes some 30 bytes, so that this is 240 MB.
-64 pictures of 350x350 go together; a larger one than this goes alone."""
+"""Of the pictures that a model file gets at once: inside it a pixel takes some 30 bytes, so that this is 240
+MB. 64 pictures of 350x350 go together; a larger one than this goes alone."""
 
 Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """A batch, as the file takes it, to calibrated logits `[N, K]`."""

@@ -123,13 +123,14 @@ class Predictor:
         return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration, rule)
 
     @classmethod
-    def of(cls, opened: Opened, max_pixels: int | None = None) -> Self:
-        """Asks an exported model that is open already."""
+    def of(cls, opened: Opened, max_pixels: int | None = None, by_tensor: bool = False) -> Self:
+        """Asks an exported model that is open already; through its tensor entry, where that is wanted."""
 
         def forward(fitted: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             return opened.bare(opened.inputs.normalised(fitted))
 
-        return cls(forward, opened.inputs, opened.class_names, max_pixels, ask=opened.answer)
+        ask = None if by_tensor else opened.answer
+        return cls(forward, opened.inputs, opened.class_names, max_pixels, ask=ask)
 
     def predict(
         self,
