@@ -16,9 +16,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import RunError, TrainingError, UnreadableImage
 from eighteen.core.inputs import InputSpec
+from eighteen.core.stored import read_predictions, write_predictions
 from eighteen.core.tables import check_table_path, write_table
 from eighteen.formats import _opening
 from eighteen.inference import reading
@@ -27,7 +29,9 @@ from eighteen.inference.files import PredictedFiles, expand, predict_files
 from eighteen.inference.predictor import Prediction, Predictor
 from eighteen.inference.reading import read_batches, read_pictures
 from eighteen.inference.scoring import Scorer, evaluating
+from eighteen.tasks._evidence import calibration_evidence
 
+TEMPERED = Calibration("temperature", (2.0, 2.0), (0.0, 0.0))
 INPUTS = InputSpec(size=8, channels=1, fit="squash", mean=(0.5,), std=(0.25,))
 
 
@@ -291,3 +295,31 @@ def test_a_table_may_end_in_capitals(tmp_path: Path) -> None:
 def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there are no pictures to predict"):
         predict_files(Predictor(lambda pixels: pixels, InputSpec(), ("cat",)), [tmp_path])
+
+
+@pytest.mark.parametrize(("calibration", "known"), [(Calibration(), True), (TEMPERED, False)])
+def test_a_files_own_logits_are_known_only_where_it_does_not_calibrate(
+    calibration: Calibration, known: bool, tmp_path: Path
+) -> None:
+    """Not even where its predictions are read back, and so no measure is made of them."""
+    pictures = [np.full((8, 8, 3), 60 * number, np.uint8) for number in range(4)]
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    extra = {"index": -1, "split": "val", "group": "", "sha256": "", "width": 8, "height": 8, "mode": "RGB"}
+    rows = [{"id": f"{n}", "path": f"{n}.png", "target": "ab"[n % 2], **extra} for n in range(4)]
+    dataset = Dataset(pl.DataFrame(rows, schema=empty_table().schema), ("a", "b"), tmp_path)
+
+    def load(path: Path) -> tuple[_opening.Run, dict[str, str]]:
+        notes = {"calibration": json.dumps(calibration.to_json()), "classes": '["a", "b"]'}
+        notes["input_spec"] = json.dumps(INPUTS.to_json())
+        return (lambda values: values[:, 0, 0, :2].astype(np.float32) / 60), notes
+
+    opened = _opening.open_described(tmp_path, tmp_path, load)
+    said = Predictor.of(opened).score(dataset)
+    assert said.own_logits is known
+    write_predictions(tmp_path / "predictions", "val", said)
+    again = read_predictions(tmp_path / "predictions", "val")
+    assert again.own_logits is again.where(np.array([True, False, True, True])).own_logits is known
+    measures, details = calibration_evidence(again, "val", 0.95, 100)
+    assert set(measures) == ({"ece_uncalibrated"} if known else set())
+    assert set(details["calibration"]) == ({"before", "after"} if known else {"after"})

@@ -37,7 +37,8 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
     try:
         inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
         class_names = tuple(json.loads(notes["classes"]))
-    except (KeyError, ValueError) as error:
+        plain = json.loads(notes.get("calibration", "{}")).get("method") == "none"
+    except (KeyError, ValueError, AttributeError) as error:
         raise RunError(
             f"{model} does not say what its classes and inputs are; make it with `eighteen export RUN`"
         ) from error
@@ -54,7 +55,7 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
             logits[rows] = ask(np.stack([pictures[row] for row in rows]))
         return logits
 
-    return Opened(from_pictures, from_tensor, inputs, class_names)
+    return Opened(from_pictures, from_tensor, inputs, class_names, plain)
 
 
 def _present(path: Path) -> Path:
