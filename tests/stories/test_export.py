@@ -16,6 +16,7 @@ import pytest
 
 from eighteen import Predictor, Recipe, Run, export, train
 from eighteen.core.artifact import Artifact, Exportable, Files
+from eighteen.core.dataset import Dataset
 from eighteen.core.scored import Scored
 from eighteen.formats import onnx as onnx_format
 
@@ -113,6 +114,51 @@ def test_a_model_that_disagrees_is_refused_and_leaves_nothing(
     said = eighteen("export", run.path, "--out", tmp_path / "wrong")
     assert said.code == 3
     assert "does not answer like" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_answers_no_numbers_is_refused_and_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eighteen: Callable[..., Any]
+) -> None:
+    right = onnx_format.write
+
+    def with_nan(model: Exportable, folder: Path, precision: str) -> Files:
+        weights = next(iter(model.network.state_dict().values()))
+        weights.view(-1)[0] = float("nan")
+        return right(model, folder, precision)
+
+    monkeypatch.setattr(onnx_format, "write", with_nan)
+    said = eighteen("export", run.path, "--out", tmp_path / "wrong")
+    assert said.code == 3
+    assert "the exported model answers with NaN or infinity about" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_integers_are_judged_on_all_of_validation_whatever_is_compared(
+    run: Run, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    out = tmp_path / "integers"
+    said = eighteen("export", run.path, "--precision", "int8", "--pictures", 2, "--out", out, "--json")
+    assert said.code == 0, said.err
+    parity = said.json["parity"]
+    for entry in ("accuracy_difference", "bare_accuracy_difference"):
+        assert parity[entry]["n"] == len(run.dataset.subset("val")) == 12
+    facts = Artifact.open(out).info["facts"]
+    assert parity["attempts"] == len(facts["attempts"])
+    assert ("the last of" in parity["note"]) == (parity["attempts"] > 1)
+    assert "| Accuracy on validation, exported minus trained, through the tensor entry |" in (
+        out / "README.md"
+    ).read_text("utf-8")
+
+
+def test_integers_without_validation_are_refused_before_anything_is_done(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eighteen: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(Dataset, "subset", lambda self, name: self.with_table(self.table.head(0)))
+    said = eighteen("export", run.path, "--precision", "int8", "--out", tmp_path / "integers")
+    assert said.code == 3
+    assert "integers are judged by accuracy on validation pictures, and there are none" in said.err
+    assert "--precision fp16" in said.err
     assert list(tmp_path.iterdir()) == []
 
 

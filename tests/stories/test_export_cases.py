@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,11 @@ from PIL import Image
 from eighteen import Predictor, Recipe, Run, export, train
 from eighteen.core.inputs import load_image
 from eighteen.formats import onnx as onnx_format
+
+DECODING = "C01 C05 C06 C08 C10 C12 C14 C16 C18 C20 C21 C22 C24 C65 C67 C79"
+"""Cases with pictures that programs decode otherwise."""
+
+NOT_BY_PILLOW = {"no_end_marker.jpg", "IMG_0001.heic", "IMG_0002.HEIC"}
 
 COVERED = {"C64", "C65", "C66", "C67", "C68"}
 SIZE_PX = 16
@@ -151,3 +158,31 @@ def test_c68_integers_that_collapse_are_refused_with_the_figures(
     assert re.search(r"all layers: -0\.\d+ \(-\d\.\d+ to [-+]\d\.\d+, n = \d+\)", said.err)
     assert "--precision fp16" in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.shared
+def test_awkward_files_get_the_same_answer_through_the_examples_own_decoder(
+    colours: Run, case_dir: Callable[[str], Path]
+) -> None:
+    found = [
+        path
+        for case in DECODING.split()
+        for path in sorted(case_dir(case).glob("data/**/*"))
+        if path.is_file()
+    ]
+    answers = zip(found, Predictor.open(colours.path).predict(found), strict=True)
+    known = {path: one for path, one in answers if not one.error and path.name not in NOT_BY_PILLOW}
+    assert {path.suffix.lower() for path in known} >= {".png", ".jpg", ".gif", ".tif"}
+    assert {"grey16.png", "int32.tif", "float01.tif", "card_cmyk.jpg"} <= {path.name for path in known}
+    example = colours.path / "exports" / "onnx" / "predict.py"
+    said = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", str(example), *map(str, known)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    assert len({row[2] for row in rows}) > 50, "a model that answers alike to everything proves nothing"
+    for row, (path, wanted) in zip(rows, known.items(), strict=True):
+        assert row[1] == wanted.label, path
+        assert float(row[2]) == pytest.approx(wanted.score, abs=LARGEST_DIFFERENCE), path

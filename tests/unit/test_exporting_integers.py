@@ -28,6 +28,7 @@ from eighteen.core.errors import CannotKeepError, GateError
 from eighteen.core.inputs import InputSpec
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
+from eighteen.evaluating.finishing import LEAST_FOR_CALIBRATION
 from eighteen.exporting.aware_training import taught
 from eighteen.exporting.fake_quantising import layers_of, measure_ranges, quantising
 from eighteen.exporting.integers import Held, to_integers
@@ -220,6 +221,34 @@ def test_a_mixture_that_the_format_cannot_hold_is_passed_over(network: Small, tm
         "2 of 4 layers in float",
     ]
     assert "integers, 1 layers in float: no program for it" in told
+
+
+def test_an_attempt_that_answers_no_numbers_is_passed_over(network: Small, tmp_path: Path) -> None:
+    form = Played()
+
+    def open_files(model: Path, bare: Path) -> Opened:
+        opened = form.open_files(model, bare)
+        spoil = np.float32(0 if form.model.kept else np.nan)
+        return replace(opened, answer=lambda pictures: opened.answer(pictures) + spoil)
+
+    picky: Any = SimpleNamespace(write=form.write, open_files=open_files, KEEPS_LAYERS=True)
+    model, facts = to_integers(
+        picky, exportable(network), held(network, tmp_path), no_training, tmp_path, silent
+    )
+    assert len(model.kept) == 1
+    assert facts["attempts"][0] == f"all layers: NaN or infinity about {PICTURES} of {PICTURES} pictures"
+
+
+def test_too_few_validation_pictures_leave_the_runs_calibration(network: Small, tmp_path: Path) -> None:
+    own = Calibration("temperature", (1.5,) * 3, (0.0,) * 3)
+    judged = held(network, tmp_path)
+    few = np.arange(len(judged.known)) < LEAST_FOR_CALIBRATION - 1
+    table = judged.validation.table.filter(pl.col("id").is_in(judged.known.rows.filter(few)["id"].to_list()))
+    fewer = Held(judged.validation.with_table(table), judged.known.where(few), None)
+    model, _ = to_integers(
+        played(True), replace(exportable(network), calibration=own), fewer, no_training, tmp_path, silent
+    )
+    assert model.calibration == own
 
 
 def batches() -> Iterator[Tensor]:

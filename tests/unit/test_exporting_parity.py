@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from torch import nn
 
 from eighteen.core.artifact import Opened, Pictures
 from eighteen.core.dataset import Dataset
+from eighteen.core.errors import GateError
 from eighteen.core.inputs import InputSpec
 from eighteen.core.predictions import softmax
 from eighteen.exporting.parity import Parity, Reference, measure_parity
@@ -141,3 +144,55 @@ FAULTS: dict[str, Callable[[Predictor], Opened]] = {
 def test_a_planted_fault_is_caught(fault: str, source: Predictor, dataset: Dataset) -> None:
     parity = measured(source, FAULTS[fault](source), dataset)
     assert any("probabilities differ by" in problem for problem in parity.problems), parity
+
+
+def test_integers_are_judged_through_the_tensor_entry_too(source: Predictor, dataset: Dataset) -> None:
+    """Labels are what the source says, so that its accuracy is 1."""
+    reference = Reference.of(source, dataset, pictures=20)
+    rows = reference.said.rows.with_columns(target=pl.col("predicted"))
+    table = reference.chosen.table.join(rows.select("id", named="predicted"), on="id", maintain_order="left")
+    chosen = reference.chosen.with_table(table.with_columns(target=pl.col("named")).drop("named"))
+    reference = replace(reference, chosen=chosen, said=replace(reference.said, rows=rows))
+    assert rows["predicted"].n_unique() > 1
+    right = measure_parity(reference, opened(source), "int8", 1000)
+    assert right.problems == ()
+    assert right.bare_accuracy_difference is not None
+    assert (right.bare_accuracy_difference.value, right.bare_accuracy_difference.n) == (0, 12)
+    model = opened(source)
+    wrong = replace(model, bare=lambda tensor: np.roll(model.bare(tensor), 1, axis=1))
+    (problem,) = measure_parity(reference, wrong, "int8", 1000).problems
+    assert "accuracy on validation through the tensor entry falls by 1.0000" in problem
+    assert measured(source, opened(source), dataset).bare_accuracy_difference is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("entry", ["answer", "bare"])
+def test_a_model_that_answers_no_numbers_is_refused(
+    value: float, precision: str, entry: str, source: Predictor, dataset: Dataset
+) -> None:
+    model = opened(source)
+    right = getattr(model, entry)
+
+    def spoiled(given: Any) -> PIXELS:
+        logits: PIXELS = right(given).copy()
+        logits[0, 0] = value
+        return logits
+
+    reference = Reference.of(source, dataset, pictures=20)
+    with pytest.raises(GateError, match=r"the exported model answers with NaN or infinity about .* of "):
+        measure_parity(reference, replace(model, **{entry: spoiled}), precision, 1000)
+
+
+def test_a_run_that_answers_no_numbers_is_refused(dataset: Dataset) -> None:
+    broken = Predictor(lambda fitted: np.full((len(fitted), 3), np.nan, np.float32), INPUTS, CLASSES)
+    with pytest.raises(GateError, match=r"the run itself answers with NaN .* 20 of 20 files.*Train it again"):
+        Reference.of(broken, dataset, pictures=20)
+
+
+def test_a_difference_that_was_selected_is_called_so(source: Predictor, dataset: Dataset) -> None:
+    parity = measured(source, opened(source), dataset).to_json()
+    assert (parity["attempts"], parity["note"]) == (1, "")
+    parity = replace(measured(source, opened(source), dataset), attempts=3).to_json()
+    assert parity["attempts"] == 3
+    assert "the last of 3 attempts, which accuracy on these same pictures chose" in parity["note"]

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from eighteen.core.calibration import Calibration
 from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.exporting.bundle import examples
 from eighteen.formats import _compiled_here, aotinductor
 from eighteen.models.resnet18 import ResNet18
 from synthetic import with_random_norms
@@ -59,8 +59,8 @@ def written(model: Exportable, home: Path, tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(home))
         made = aotinductor.write(model, folder, "fp32")
-    for item in (files("eighteen.exporting") / "templates" / "aotinductor").iterdir():
-        (folder / item.name.removesuffix(".in")).write_text(item.read_text("utf-8"), "utf-8")
+    for name, text in examples("aotinductor").items():
+        (folder / name).write_text(text, "utf-8")
     return folder, made
 
 

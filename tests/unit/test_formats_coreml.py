@@ -9,7 +9,6 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +24,7 @@ from eighteen.core.calibration import Calibration
 from eighteen.core.errors import EighteenError
 from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.exporting.bundle import examples
 from eighteen.formats import coreml
 from eighteen.models.resnet18 import ResNet18
 from synthetic import with_random_norms
@@ -236,8 +236,7 @@ def test_where_core_ml_does_not_run_opening_says_so(written: tuple[Path, str]) -
 
 
 def example(name: str, folder: Path) -> ModuleType:
-    source = files("eighteen.exporting") / "templates" / "coreml" / f"{name}.in"
-    (folder / name).write_text(source.read_text("utf-8"), "utf-8")
+    (folder / name).write_text(examples("coreml")[name], "utf-8")
     spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), folder / name)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

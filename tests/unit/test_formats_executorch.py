@@ -7,7 +7,6 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from eighteen.core.artifact import Exportable, Files
 from eighteen.core.calibration import Calibration
 from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.exporting.bundle import examples
 from eighteen.formats import executorch as executorch_format
 from eighteen.models.resnet18 import ResNet18
 from synthetic import with_random_norms
@@ -50,8 +50,8 @@ def folder(model: Exportable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert files_made.model == files_made.bare == "model.pte"
     assert "2048 px" in files_made.outside
     assert files_made.facts["planned_memory_bytes"]["forward"] < 150e6
-    for item in (files("eighteen.exporting") / "templates" / "executorch").iterdir():
-        (made / item.name.removesuffix(".in")).write_text(item.read_text("utf-8"), "utf-8")
+    for name, text in examples("executorch").items():
+        (made / name).write_text(text, "utf-8")
     return made
 
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import zipfile
-from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 
@@ -23,10 +22,11 @@ from eighteen.core import store
 from eighteen.core.errors import EighteenError
 from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.exporting.bundle import examples
 from eighteen.formats import _litert_environment as environment
 from eighteen.formats import _tflite
 
-TEMPLATES = Path(str(files("eighteen.exporting") / "templates" / "litert"))
+EXAMPLES = examples("litert")
 NOTES = {"classes": '["a", "ü"]', "input_spec": "{}"}
 
 FITS = [
@@ -109,7 +109,7 @@ def example(folder: Path, inputs: InputSpec) -> ModuleType:
     notes = {"classes": '["a"]', "input_spec": json.dumps(inputs.to_json())}
     (folder / "model.tflite").write_bytes(_tflite.described(small_model(), "image", ["probabilities"], notes))
     path = folder / "predict.py"
-    path.write_bytes((TEMPLATES / "predict.py.in").read_bytes())
+    path.write_text(EXAMPLES["predict.py"], "utf-8")
     spec = importlib.util.spec_from_file_location("example", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -124,7 +124,7 @@ def test_the_python_example_fits_pictures_exactly_as_training_does(inputs: Input
         pixels = inputs.to_channels_of(picture)
         expected = inputs.fitted(pixels).transpose(1, 2, 0)
         np.testing.assert_allclose(module.fit(pixels), expected, atol=1e-5)
-    source = (TEMPLATES / "predict.py.in").read_text(encoding="utf-8")
+    source = EXAMPLES["predict.py"]
     assert "eighteen" not in source and "torch" not in source
 
 
@@ -163,7 +163,7 @@ public class Harness {
 def test_the_java_example_fits_pictures_exactly_as_training_does(inputs: InputSpec, tmp_path: Path) -> None:
     if shutil.which("javac") is None:
         pytest.skip("there is no Java compiler")
-    (tmp_path / "Fitting.java").write_bytes((TEMPLATES / "Fitting.java.in").read_bytes())
+    (tmp_path / "Fitting.java").write_text(EXAMPLES["Fitting.java"], "utf-8")
     (tmp_path / "Harness.java").write_text(HARNESS)
     subprocess.run(["javac", "-d", ".", "Harness.java", "Fitting.java"], cwd=tmp_path, check=True)
     pictures = awkward_pictures(inputs.size)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from eighteen.core.calibration import Calibration
 from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
+from eighteen.exporting.bundle import examples
 from eighteen.formats import native
 from eighteen.models.family import build
 
@@ -67,8 +67,8 @@ def exportable(kind: str) -> Exportable:
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     native.write(exportable(request.param), folder, "fp32")
-    for item in (files("eighteen.exporting") / "templates" / "native").iterdir():
-        (folder / item.name.removesuffix(".in")).write_text(item.read_text("utf-8"), "utf-8")
+    for name, text in examples("native").items():
+        (folder / name).write_text(text, "utf-8")
     return folder
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,22 @@ import torch
 from PIL import Image
 from torch import nn
 
+from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import RunError, TrainingError, UnreadableImage
 from eighteen.core.inputs import InputSpec
+from eighteen.core.stored import read_predictions, write_predictions
 from eighteen.core.tables import check_table_path, write_table
+from eighteen.formats import _opening
+from eighteen.inference import reading
 from eighteen.inference.devices import choose_device
 from eighteen.inference.files import PredictedFiles, expand, predict_files
 from eighteen.inference.predictor import Prediction, Predictor
-from eighteen.inference.reading import read_batches
+from eighteen.inference.reading import read_batches, read_pictures
 from eighteen.inference.scoring import Scorer, evaluating
+from eighteen.tasks._evidence import calibration_evidence
 
+TEMPERED = Calibration("temperature", (2.0, 2.0), (0.0, 0.0))
 INPUTS = InputSpec(size=8, channels=1, fit="squash", mean=(0.5,), std=(0.25,))
 
 
@@ -72,6 +80,66 @@ def test_reading_stays_a_little_ahead(files: list[Path], monkeypatch: pytest.Mon
     before = threading.active_count()
     batches.close()  # type: ignore[attr-defined]
     assert threading.active_count() <= before
+
+
+def test_large_pictures_are_read_ahead_and_batched_by_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 100 pixels; 300 may be in a batch, and 300 may wait. Four threads overshoot by one each."""
+    monkeypatch.setattr(reading, "MOST_PIXELS", 300)
+    lock, read = threading.Lock(), 0
+
+    def counting(self: InputSpec, pixels: Any) -> Any:
+        nonlocal read
+        with lock:
+            read += 1
+        return pixels
+
+    monkeypatch.setattr(InputSpec, "to_channels_of", counting)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    items: list[Any] = [(np.full((10, 10, 3), number, np.uint8), -1) for number in range(40)]
+    taken: list[int] = []
+    for batch in read_pictures(items, INPUTS, 8):
+        time.sleep(0.02)
+        taken += [int(picture[0, 0, 0]) for picture in batch.pictures]
+        assert len(batch.pictures) <= 3
+        assert read <= len(taken) + 3 + 4
+    assert taken == list(range(40))
+
+
+def test_small_pictures_fill_their_batches(files: list[Path]) -> None:
+    items: list[Any] = [(path, -1) for path in files]
+    found = list(read_pictures(items, INPUTS, 4))
+    assert [len(batch.positions) + len(batch.unreadable) for batch in found] == [4, 4, 2]
+
+
+def test_nobody_waits_for_ever_when_reading_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_PIXELS", 1)
+    items: list[Any] = [(np.zeros((10, 10, 3), np.uint8), -1)] * 40
+    before = threading.active_count()
+    batches = read_pictures(items, INPUTS, 8)
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert threading.active_count() <= before
+
+
+def test_a_model_file_gets_few_large_pictures_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_opening, "PIXELS_A_CALL", 250)
+    asked: list[tuple[int, ...]] = []
+
+    def load(path: Path) -> tuple[_opening.Run, dict[str, str]]:
+        def run(values: Any) -> Any:
+            asked.append(values.shape)
+            return values[:, 0, 0, :2].astype(np.float32)
+
+        return run, {"input_spec": json.dumps(INPUTS.to_json()), "classes": '["a", "b"]'}
+
+    (tmp_path / "model").touch()
+    sides = [(10, 10)] * 5 + [(20, 20)] + [(10, 10)]
+    pictures = [np.full((*side, 3), number, np.uint8) for number, side in enumerate(sides)]
+    answers = _opening.open_described(tmp_path / "model", tmp_path, load).answer(pictures)
+    assert answers[:, 0].tolist() == list(range(7))
+    assert asked == [(2, 10, 10, 3), (2, 10, 10, 3), (2, 10, 10, 3), (1, 20, 20, 3)]
 
 
 class Mean(nn.Module):
@@ -227,3 +295,31 @@ def test_a_table_may_end_in_capitals(tmp_path: Path) -> None:
 def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there are no pictures to predict"):
         predict_files(Predictor(lambda pixels: pixels, InputSpec(), ("cat",)), [tmp_path])
+
+
+@pytest.mark.parametrize(("calibration", "known"), [(Calibration(), True), (TEMPERED, False)])
+def test_a_files_own_logits_are_known_only_where_it_does_not_calibrate(
+    calibration: Calibration, known: bool, tmp_path: Path
+) -> None:
+    """Not even where its predictions are read back, and so no measure is made of them."""
+    pictures = [np.full((8, 8, 3), 60 * number, np.uint8) for number in range(4)]
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    extra = {"index": -1, "split": "val", "group": "", "sha256": "", "width": 8, "height": 8, "mode": "RGB"}
+    rows = [{"id": f"{n}", "path": f"{n}.png", "target": "ab"[n % 2], **extra} for n in range(4)]
+    dataset = Dataset(pl.DataFrame(rows, schema=empty_table().schema), ("a", "b"), tmp_path)
+
+    def load(path: Path) -> tuple[_opening.Run, dict[str, str]]:
+        notes = {"calibration": json.dumps(calibration.to_json()), "classes": '["a", "b"]'}
+        notes["input_spec"] = json.dumps(INPUTS.to_json())
+        return (lambda values: values[:, 0, 0, :2].astype(np.float32) / 60), notes
+
+    opened = _opening.open_described(tmp_path, tmp_path, load)
+    said = Predictor.of(opened).score(dataset)
+    assert said.own_logits is known
+    write_predictions(tmp_path / "predictions", "val", said)
+    again = read_predictions(tmp_path / "predictions", "val")
+    assert again.own_logits is again.where(np.array([True, False, True, True])).own_logits is known
+    measures, details = calibration_evidence(again, "val", 0.95, 100)
+    assert set(measures) == ({"ece_uncalibrated"} if known else set())
+    assert set(details["calibration"]) == ({"before", "after"} if known else {"after"})

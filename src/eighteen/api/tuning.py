@@ -61,8 +61,8 @@ def tune(
         The finished study; its `result` is the answer.
 
     Raises:
-        RecipeError: a range that the recipe refuses, no budget, and the like; all at once. Or a teacher or the
-            weights of a run have learned from these pictures, or the recipe opens the test split.
+        RecipeError: a range that the recipe refuses, no budget, and the like; all at once. Or a teacher or
+            the weights of a run have learned from these pictures, or the recipe opens the test split.
         DatasetError: the confirmation cannot be dealt, or a fold holds all pictures of a class.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_tune` goes on.

@@ -79,12 +79,14 @@ class Opened:
         bare: normalised `[N, C, size, size]` float32 to calibrated logits `[N, K]`: the tensor entry.
         inputs: how pictures become the tensor.
         class_names: the K classes.
+        plain: whether the file says that it does not calibrate: its logits are the network's own then.
     """
 
     answer: Callable[[Pictures], npt.NDArray[np.float32]]
     bare: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     inputs: InputSpec
     class_names: tuple[str, ...]
+    plain: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Predictions:
         class_names: the K classes, in the order of the logits.
         expected: images that were to be scored.
         unreadable: id and reason of those that could not be; `expected == len(rows) + len(unreadable)`.
+        own_logits: whether the network's own logits are known; not so of a model file that calibrates inside.
     """
 
     rows: pl.DataFrame
@@ -43,6 +44,7 @@ class Predictions:
     class_names: tuple[str, ...]
     expected: int
     unreadable: tuple[tuple[str, str], ...] = field(default=())
+    own_logits: bool = True
 
     def __post_init__(self) -> None:
         missing = [name for name in ROW_COLUMNS if name not in self.rows.columns]
@@ -85,7 +87,7 @@ class Predictions:
 
     @property
     def uncalibrated(self) -> npt.NDArray[np.float32]:
-        """The network's own logits `[N, K]`."""
+        """The network's own logits `[N, K]`; without `own_logits` those that are known."""
         return self.arrays.get("uncalibrated", self.logits)
 
     def calibrated(self, calibration: Calibration) -> Predictions:
@@ -108,7 +110,9 @@ class Predictions:
     def where(self, rows: npt.NDArray[np.bool_]) -> Predictions:
         """Some of the scored images, `[N]`; they count as all that were to be scored."""
         arrays = {name: array[rows] for name, array in self.arrays.items()}
-        return Predictions(self.rows.filter(rows), arrays, self.class_names, int(rows.sum()))
+        return replace(
+            self, rows=self.rows.filter(rows), arrays=arrays, expected=int(rows.sum()), unreadable=()
+        )
 
     def sorted_by_id(self) -> Predictions:
         """The same predictions in the order of their ids: every measure starts here, so that neither the

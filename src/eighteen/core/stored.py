@@ -55,6 +55,7 @@ def write_predictions(folder: Path, name: str, predictions: Predictions) -> None
             "class_names": list(predictions.class_names),
             "expected": predictions.expected,
             "unreadable": [list(row) for row in predictions.unreadable],
+            **({} if predictions.own_logits else {"own_logits": False}),
         },
     )
 
@@ -68,4 +69,5 @@ def read_predictions(folder: Path, name: str) -> Predictions:
         class_names=tuple(about["class_names"]),
         expected=about["expected"],
         unreadable=tuple((path, reason) for path, reason in about["unreadable"]),
+        own_logits=about.get("own_logits", True),
     )

@@ -35,20 +35,38 @@ _KEPT_AS_TEXT = ".in"
 _PARTS = ("use.md", "interface.md")
 """Of a format's folder: parts of the page, not files of their own."""
 
+_DEPTH = "# in_8_bits\n"
+"""A line of the Python examples; the function of that name in `in_8_bits.py.in` takes its place."""
+
 _WHITE = "255, 255, 255 /* background */"
 """What an example writes that cannot read `inputs.json`; the model's own colour takes its place."""
 
 
 def write_examples(artifact: Artifact) -> None:
     """Writes the files of the format's template folder, and the class names, one a line."""
-    background = ", ".join(map(str, artifact.inputs.background))
-    for name, item in _templates(artifact.info["kind"]):
-        if name not in _PARTS:
-            target = name.removesuffix(_KEPT_AS_TEXT)
-            store.make_folder((artifact.path / target).parent)
-            artifact.save_text(target, item.read_text(encoding="utf-8").replace(_WHITE, background))
+    for name, text in examples(artifact.info["kind"], artifact.inputs.background).items():
+        store.make_folder((artifact.path / name).parent)
+        artifact.save_text(name, text)
     lines = (" ".join(name.split()) or name for name in artifact.class_names)
     artifact.save_text("classes.txt", "".join(f"{line}\n" for line in lines))
+
+
+def examples(kind: str, background: tuple[int, int, int] = (255, 255, 255)) -> dict[str, str]:
+    """The files that lie beside a model of a format: text by relative name.
+
+    Args:
+        kind: name of the format.
+        background: RGB under transparent pixels, 0..255, for examples that cannot read `inputs.json`.
+    """
+    colour = ", ".join(map(str, background))
+    depth = (_TEMPLATES / "in_8_bits.py.in").read_text(encoding="utf-8")
+    return {
+        name.removesuffix(_KEPT_AS_TEXT): item.read_text(encoding="utf-8")
+        .replace(_DEPTH, depth)
+        .replace(_WHITE, colour)
+        for name, item in _templates(kind)
+        if name not in _PARTS
+    }
 
 
 def write_page(artifact: Artifact, parity: dict[str, Any]) -> None:

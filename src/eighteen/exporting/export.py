@@ -32,6 +32,7 @@ from eighteen.exporting.bundle import write_examples, write_page
 from eighteen.exporting.embedded import Embedded, describe_embedded
 from eighteen.exporting.footprint import measure_memory
 from eighteen.exporting.integers import Held, to_integers
+from eighteen.exporting.limits import remedy
 from eighteen.exporting.page_check import check_page
 from eighteen.exporting.parity import PICTURES, Parity, Reference, measure_parity
 from eighteen.exporting.uncompared import NotCompared
@@ -86,14 +87,14 @@ def export(
         kind: name of the format.
         precision: one that the format offers.
         out: folder to make; None takes `exports/KIND` (with the precision, where it is not fp32) in the run.
-        pictures: real files to compare on.
+        pictures: real files to compare on; integers are judged on all of validation at least.
         progress: told how far it is.
         reference: what the run says about the pictures, where that is known from another export.
 
     Raises:
         EighteenError: there is no such format or precision, or its packages are missing.
-        GateError: the exported model disagrees, or its files do not hold what they should; nothing is left
-            behind.
+        GateError: the exported model disagrees, nothing can judge it, or its files do not hold what they
+            should; nothing is left behind.
     """
     writer = load_format(kind, precision)
     if precision not in writer.PRECISIONS:
@@ -103,10 +104,15 @@ def export(
     name = kind if precision == "fp32" else f"{kind}-{precision}"
     path = run.path / "exports" / name if out is None else out
     require_absent(path)
+    uncompared = writer.uncompared() if hasattr(writer, "uncompared") else ""
+    if precision == "int8" and not uncompared:
+        validation = _require_judges(run)
+        pictures = max(pictures, validation)
+        if reference is not None and len(reference.chosen.subset("val")) < validation:
+            reference = None
     if hasattr(writer, "make_ready"):
         writer.make_ready(progress)
     model = exportable(run)
-    uncompared = writer.uncompared() if hasattr(writer, "uncompared") else ""
     if reference is None and not uncompared:
         reference = Reference.of(source_of(run, model), run.dataset, pictures, progress)
     with TemporaryDirectory(prefix="eighteen-export-") as scratch, store.new_folder(path) as staging:
@@ -136,11 +142,12 @@ def export(
             parity = NotCompared(uncompared, tuple(checked), tuple(wrong), artifact.size_bytes)
         else:
             parity = _compared(run, writer, artifact, reference, progress)
+            parity = replace(parity, attempts=len(done.get("attempts", ())) or 1)
         artifact.save_parity(parity.to_json())
         if parity.problems:
             raise GateError(
                 f"the {name} model {_fault(parity)} {run.path}: {'; '.join(parity.problems)}. It was "
-                f"removed. {_remedy(precision)}"
+                f"removed. {remedy(precision)}"
             )
         write_page(artifact, parity.to_json())
         embedded = _embedded(artifact)
@@ -199,16 +206,35 @@ def _settled(
     """The model as it is to be written, and what was done for its precision."""
     if precision != "int8" or reference is None:
         return model, {}
-    known, held = reference.said, None
-    validation = reference.chosen.subset("val")
+    known = reference.said
     rows = known.rows["split"].to_numpy() == "val"
-    if rows.any():
-        held = Held(validation, known.where(rows), reference.max_pixels, run.recipe.balances)
+    if not rows.any():
+        raise GateError(f"{_unjudged(run)} none can be read below {run.dataset.root}; put them back")
+    held = Held(reference.chosen.subset("val"), known.where(rows), reference.max_pixels, run.recipe.balances)
 
     def train(network: nn.Module, samples: Tensor, kept: tuple[str, ...], progress: Progress) -> nn.Module:
         return train_aware(run, network, samples, kept, progress)
 
     return to_integers(writer, model, held, train, scratch, progress)
+
+
+def _require_judges(run: Run) -> int:
+    """How many validation pictures judge integers.
+
+    Raises:
+        GateError: there are none.
+    """
+    number = len(run.dataset.subset("val"))
+    if not number:
+        raise GateError(
+            f"{_unjudged(run)} there are none; train with some (data.val_fraction above 0, or a folder val), "
+            f"or take a precision that is compared picture by picture: --precision fp16 or fp32"
+        )
+    return number
+
+
+def _unjudged(run: Run) -> str:
+    return f"{run.path}: integers are judged by accuracy on validation pictures, and"
 
 
 def exportable(run: Run) -> Exportable:
@@ -251,9 +277,3 @@ def _samples(run: Run) -> npt.NDArray[np.float32]:
             f"back, or export another precision"
         )
     return found
-
-
-def _remedy(precision: str) -> str:
-    if precision == "fp32":
-        return "This is a fault of the export, not of your data; please report it with the figures"
-    return "Take a higher precision: --precision fp32"

@@ -6,7 +6,8 @@ short training teaches the network to bear integers. What still falls short is r
 After that the calibration is fitted again: integers change how sure a network is.
 
 Every attempt is written, opened in its own runtime and asked for the validation pictures: what is judged is
-what would be shipped. The calibration that is fitted again changes no layer.
+what would be shipped. The calibration that is fitted again changes no layer. All validation pictures judge;
+where they are too few to calibrate on, the run's own calibration stays.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -74,16 +76,19 @@ class Attempt:
         model: with its network and the layers that stay in float.
         said: about validation, without calibration.
         steps: of training with rounded layers.
-        difference: of accuracy on validation, integers minus source, paired.
+        difference: of accuracy on validation, integers minus source, paired; None where answers are NaN, or
+            infinity.
     """
 
     model: Exportable
     said: Predictions
     steps: int
-    difference: Measure
+    difference: Measure | None
 
     @property
     def fall(self) -> float:
+        if self.difference is None:
+            return float("inf")
         assert self.difference.value is not None
         return -self.difference.value
 
@@ -92,6 +97,10 @@ class Attempt:
         each, kept = self.difference, len(self.model.kept)
         how = f"{kept} of {len(layers_of(self.model.network))} layers in float" if kept else "all layers"
         trained = f", after {self.steps} steps of training" if self.steps else ""
+        if each is None:
+            return (
+                f"{how}{trained}: NaN or infinity about {_not_finite(self.said)} of {len(self.said)} pictures"
+            )
         return f"{how}{trained}: {each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f}, n = {each.n})"
 
     @property
@@ -102,7 +111,7 @@ class Attempt:
 def to_integers(
     writer: ModuleType,
     model: Exportable,
-    held: Held | None,
+    held: Held,
     train: Trainer,
     scratch: Path,
     progress: Progress,
@@ -112,7 +121,7 @@ def to_integers(
     Args:
         writer: module of the format.
         model: of the run.
-        held: validation pictures; None where there are none: nothing can be judged then.
+        held: validation pictures.
         train: the last resort.
         scratch: empty folder, kept until the model is written.
         progress: told how far it is.
@@ -120,8 +129,6 @@ def to_integers(
     Raises:
         GateError: accuracy falls too far whatever is tried; with all attempts.
     """
-    if held is None:
-        return model, {"kept_layers": [], "training_steps": 0}
     tried: list[Attempt] = []
     for attempt in _attempts(writer, model, held, train, scratch, progress):
         tried.append(attempt)
@@ -134,12 +141,12 @@ def to_integers(
             f"in integers accuracy on validation falls by more than {ALLOWED_FALL:g}, so nothing was "
             f"written. {figures}. Take a higher precision: --precision fp16"
         )
-    enough = len(held.validation) >= LEAST_FOR_CALIBRATION
+    facts = {**attempt.facts, "attempts": [each.sentence for each in tried]}
+    if len(held.validation) < LEAST_FOR_CALIBRATION:
+        return attempt.model, facts  # with the run's own calibration
     bends = not getattr(writer, "INTEGERS_THROUGHOUT", False)
-    said = attempt.said if enough else None
-    calibration = fit_calibration(held.validation, said, held.balanced, bends)
-    attempts = [each.sentence for each in tried]
-    return replace(attempt.model, calibration=calibration), {**attempt.facts, "attempts": attempts}
+    calibration = fit_calibration(held.validation, attempt.said, held.balanced, bends)
+    return replace(attempt.model, calibration=calibration), facts
 
 
 def _attempts(
@@ -184,6 +191,15 @@ def _attempt(writer: ModuleType, model: Exportable, held: Held, steps: int) -> A
     with tempfile.TemporaryDirectory(prefix="eighteen-integers-") as name:
         files = writer.write(bare, Path(name), "int8")
         opened = writer.open_files(Path(name) / files.model, Path(name) / files.bare)
-        said = Predictor.of(opened, held.max_pixels).score(held.validation)
-    as_shipped = said.calibrated(model.calibration)
-    return Attempt(model, said, steps, compare(held.known, as_shipped, split="val").difference)
+        # One that answers infinity is seen as such afterwards; NumPy need not say so too.
+        with np.errstate(invalid="ignore", over="ignore"):
+            said = Predictor.of(opened, held.max_pixels).score(held.validation)
+            as_shipped = said.calibrated(model.calibration)
+    broken = _not_finite(said)
+    difference = None if broken else compare(held.known, as_shipped, split="val").difference
+    return Attempt(model, said, steps, difference)
+
+
+def _not_finite(said: Predictions) -> int:
+    """Pictures that are answered with NaN, or infinity."""
+    return int((~np.isfinite(said.logits)).any(axis=1).sum())

@@ -35,10 +35,17 @@ def _rows(parity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Largest difference of a probability", _difference(parity["max_probability_difference"])
     if "bare_probability_difference" in parity:
         yield "The same through the tensor entry", _difference(parity["bare_probability_difference"])
-    accuracy = parity.get("accuracy_difference")
-    if accuracy and accuracy.get("value") is not None:
-        range_ = f"{accuracy['low']:+.4f} to {accuracy['high']:+.4f}, n = {accuracy['n']}"
-        yield "Accuracy on validation, exported minus trained", f"{accuracy['value']:+.4f} ({range_})"
+    for key, entry in (
+        ("accuracy_difference", ""),
+        ("bare_accuracy_difference", ", through the tensor entry"),
+    ):
+        accuracy = parity.get(key)
+        if accuracy and accuracy.get("value") is not None:
+            range_ = f"{accuracy['low']:+.4f} to {accuracy['high']:+.4f}, n = {accuracy['n']}"
+            what = f"Accuracy on validation, exported minus trained{entry}"
+            yield what, f"{accuracy['value']:+.4f} ({range_})"
+    if parity.get("note"):
+        yield "Note", parity["note"]
     page = parity.get("page")
     if page and page["n"]:
         yield (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ import numpy.typing as npt
 from eighteen.core.artifact import Opened, Pictures
 from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
+
+PIXELS_A_CALL = 8_000_000
+"""Of the pictures that a model file gets at once: inside it a pixel takes some 30 bytes, so that this is 240
+MB. 64 pictures of 350x350 go together; a larger one than this goes alone."""
 
 Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """A batch, as the file takes it, to calibrated logits `[N, K]`."""
@@ -33,7 +37,8 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
     try:
         inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
         class_names = tuple(json.loads(notes["classes"]))
-    except (KeyError, ValueError) as error:
+        plain = json.loads(notes.get("calibration", "{}")).get("method") == "none"
+    except (KeyError, ValueError, AttributeError) as error:
         raise RunError(
             f"{model} does not say what its classes and inputs are; make it with `eighteen export RUN`"
         ) from error
@@ -46,11 +51,11 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
 
     def from_pictures(pictures: Pictures) -> npt.NDArray[np.float32]:
         logits = np.empty((len(pictures), len(class_names)), np.float32)
-        for rows in _rows_by_size(pictures).values():
+        for rows in _calls(pictures):
             logits[rows] = ask(np.stack([pictures[row] for row in rows]))
         return logits
 
-    return Opened(from_pictures, from_tensor, inputs, class_names)
+    return Opened(from_pictures, from_tensor, inputs, class_names, plain)
 
 
 def _present(path: Path) -> Path:
@@ -59,8 +64,11 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _rows_by_size(pictures: Pictures) -> dict[tuple[int, ...], list[int]]:
+def _calls(pictures: Pictures) -> Iterator[list[int]]:
+    """Pictures that go together: of one size, and not more than `PIXELS_A_CALL`."""
     found: dict[tuple[int, ...], list[int]] = {}
     for row, picture in enumerate(pictures):
         found.setdefault(picture.shape, []).append(row)
-    return found
+    for (height, width, *_), rows in found.items():
+        number = max(1, PIXELS_A_CALL // (height * width))
+        yield from (rows[start : start + number] for start in range(0, len(rows), number))

@@ -5,6 +5,9 @@ probabilities and logits. Nothing but PyTorch is needed to run them.
 
 bf16: the network computes in bfloat16, which is faster where the processor has instructions for it (AMX,
 AVX-512 BF16) and slower elsewhere; the preparation and what follows the network stay float32.
+
+PyTorch's loader runs code that a file can hold. So it is given no file, but what `_torch_archive` lets
+through.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import numpy.typing as npt
 from eighteen.core import store
 from eighteen.core.artifact import Exportable, Files, Opened
 from eighteen.core.errors import RunError
+from eighteen.formats import _torch_archive
 from eighteen.formats._opening import Run, open_described
 
 if TYPE_CHECKING:
@@ -32,7 +36,6 @@ PRECISIONS = ("fp32", "bf16")
 NEEDS = ("torch",)
 
 MODEL, BARE = "model.pt2", "bare.pt2"
-_NOTES = "metadata.json"
 
 
 def write(model: Exportable, folder: Path, precision: str) -> Files:
@@ -79,7 +82,8 @@ def _save(
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own
         program = torch.export.export(module, (example,), dynamic_shapes=shapes)
-        torch.export.save(program, content, extra_files={_NOTES: json.dumps(model.metadata)})
+        program.example_inputs = None  # would be a pickle in the file
+        torch.export.save(program, content, extra_files={_torch_archive.NOTES: json.dumps(model.metadata)})
     store.write_bytes(path, content.getvalue())
 
 
@@ -92,7 +96,8 @@ def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
         threads: not used: PyTorch's own number counts.
 
     Raises:
-        RunError: a file is missing or damaged, or carries no description of its inputs.
+        RunError: a file is missing or damaged, holds what could run code, or carries no description of its
+            inputs.
     """
     return open_described(model, bare, _opened)
 
@@ -100,9 +105,9 @@ def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
 def _opened(path: Path) -> tuple[Run, Mapping[str, str]]:
     import torch
 
-    extra = {_NOTES: ""}
+    content, notes = _torch_archive.made_anew(path)
     try:
-        program = torch.export.load(path, extra_files=extra)
+        program = torch.export.load(content)
     # Damaged archives end in errors of many kinds.
     except Exception as error:
         raise RunError(f"{path} cannot be opened by PyTorch ({str(error)[:160]}); export it again") from error
@@ -113,4 +118,4 @@ def _opened(path: Path) -> tuple[Run, Mapping[str, str]]:
             _, logits = module(torch.from_numpy(values))
             return np.asarray(logits.numpy(), np.float32)
 
-    return run, json.loads(extra[_NOTES] or "{}")
+    return run, notes

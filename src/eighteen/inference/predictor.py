@@ -71,6 +71,7 @@ class Predictor:
         note: what the user should know about how it was opened, such as a device that is not there.
         ask: RGB pictures `[H, W, 3]` of any size to logits, for a model that fits them itself; pictures then
             go there, and `forward` is left to those who have fitted ones.
+        own_logits: whether `forward` gives the network's own logits, and not calibrated ones.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Predictor:
         calibration: Calibration | None = None,
         set_rule: SetRule | None = None,
         ask: Callable[[Pictures], npt.NDArray[np.float32]] | None = None,
+        own_logits: bool = True,
     ) -> None:
         self.note = note
         self.forward = forward
@@ -92,6 +94,7 @@ class Predictor:
         self.max_pixels = max_pixels
         self.calibration = calibration or Calibration()
         self.set_rule = set_rule
+        self.own_logits = own_logits
 
     @classmethod
     def open(cls, path: str | Path, device: str = "auto", coverage: float | None = None) -> Self:
@@ -123,13 +126,15 @@ class Predictor:
         return cls(scorer, run.inputs, run.class_names, limit, note, run.calibration, rule)
 
     @classmethod
-    def of(cls, opened: Opened, max_pixels: int | None = None) -> Self:
-        """Asks an exported model that is open already."""
+    def of(cls, opened: Opened, max_pixels: int | None = None, by_tensor: bool = False) -> Self:
+        """Asks an exported model that is open already; through its tensor entry, where that is wanted."""
 
         def forward(fitted: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             return opened.bare(opened.inputs.normalised(fitted))
 
-        return cls(forward, opened.inputs, opened.class_names, max_pixels, ask=opened.answer)
+        ask = None if by_tensor else opened.answer
+        names, plain = opened.class_names, opened.plain
+        return cls(forward, opened.inputs, names, max_pixels, ask=ask, own_logits=plain)
 
     def predict(
         self,
@@ -215,6 +220,7 @@ class Predictor:
             class_names=self.class_names,
             expected=len(dataset),
             unreadable=tuple((ids[row], reason) for row, reason in sorted(errors.items())),
+            own_logits=self.own_logits,
         )
         return raw.calibrated(self.calibration)
 

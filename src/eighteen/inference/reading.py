@@ -22,6 +22,11 @@ from eighteen.core.dataset import Dataset
 from eighteen.core.errors import UnreadableImage
 from eighteen.core.inputs import InputSpec
 from eighteen.core.pixels import MAX_PIXELS, decode
+from eighteen.inference._room import Room
+
+MOST_PIXELS = 32_000_000
+"""Of whole pictures in a batch, and of those decoded ahead: 100 MB of bytes each, where 64 photos of 12
+megapixels would be 2.3 GB. It holds two of these, or 64 pictures of 700x700."""
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
@@ -100,7 +105,7 @@ def read_pictures(
     Args:
         items: what to read.
         inputs: gives the background that transparent pictures are laid over.
-        batch_size: items a batch; the last one may hold fewer.
+        batch_size: items a batch; one ends earlier where its pictures reach `MOST_PIXELS`.
         max_pixels: pictures above it are unreadable; None takes the decoder's own limit.
     """
     coloured = inputs.model_copy(update={"channels": 3})
@@ -112,7 +117,7 @@ def read_pictures(
             return coloured.to_channels_of(source)
         return coloured.to_channels(decode(source, index, limit))
 
-    for start, results in _read_ahead(items, read, batch_size):
+    for start, results in _read_ahead(items, read, batch_size, most_pixels=MOST_PIXELS):
         positions, good, bad = _sorted_out(start, results)
         yield PictureBatch(positions, good, bad)
 
@@ -122,29 +127,52 @@ def _read_ahead(
     read: Callable[[Item], npt.NDArray[Pixel]],
     batch_size: int,
     workers: int | None = None,
+    most_pixels: float = float("inf"),
 ) -> Iterator[tuple[int, list[npt.NDArray[Pixel] | str]]]:
-    """Position of the first of a batch, and what was read or why not."""
+    """Position of the first of a batch, and what was read or why not.
 
-    def attempt(item: Item) -> npt.NDArray[Pixel] | str:
+    Not more than `most_pixels` are in a batch and not more wait for the next one, but for single pictures.
+    """
+    room = Room(most_pixels)
+
+    def attempt(position: int, item: Item) -> npt.NDArray[Pixel] | str:
+        room.enter(position)
         try:
-            return read(item)
+            found = read(item)
         except UnreadableImage as error:
             return error.reason
+        room.put(_pixels(found))
+        return found
 
     workers = workers or max(1, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        remaining = iter(items)
-        ahead: deque[Future[npt.NDArray[Pixel] | str]] = deque(
-            pool.submit(attempt, item) for item in islice(remaining, 2 * batch_size)
-        )
+        remaining = enumerate(items)
+        ahead: deque[Future[npt.NDArray[Pixel] | str]] = deque()
+
+        def read_on(number: int) -> None:
+            ahead.extend(pool.submit(attempt, *each) for each in islice(remaining, number))
+
+        read_on(2 * batch_size)
         start = 0
-        while ahead:
-            results = []
-            for _ in range(min(batch_size, len(ahead))):
-                results.append(ahead.popleft().result())
-                ahead.extend(pool.submit(attempt, item) for item in islice(remaining, 1))
-            yield start, results
-            start += len(results)
+        try:
+            while ahead:
+                results: list[npt.NDArray[Pixel] | str] = []
+                pixels = 0
+                while ahead and len(results) < batch_size and pixels < most_pixels:
+                    room.want(start + len(results))
+                    results.append(ahead.popleft().result())
+                    pixels += _pixels(results[-1])
+                    room.take(_pixels(results[-1]))
+                    read_on(1)
+                yield start, results
+                start += len(results)
+        finally:
+            room.leave_open()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pixels(found: npt.NDArray[Pixel] | str) -> int:
+    return 0 if isinstance(found, str) else found.shape[0] * found.shape[1]
 
 
 def _sorted_out(

@@ -82,4 +82,6 @@ def done_for(facts: Mapping[str, Any]) -> str:
     kept, steps = facts.get("kept_layers", []), facts.get("training_steps", 0)
     parts = [f"layers kept in float: {', '.join(kept)}"] if kept else []
     parts += [f"{steps} steps of training with rounded layers"] if steps else []
+    number = len(facts.get("attempts", []))
+    parts += [f"chosen by validation, the last of {number} attempts"] if number > 1 else []
     return "; ".join(parts)

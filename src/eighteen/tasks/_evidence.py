@@ -39,16 +39,23 @@ SHOWN_SLICES = 12
 def calibration_evidence(
     predictions: Predictions, split: str, confidence: float, resamples: int
 ) -> tuple[dict[str, Measure], dict[str, Any]]:
-    """Calibration error of the network's own logits beside that of the shipped ones, with both diagrams."""
-    before = predictions.calibrated(Calibration())
-    measures = {"ece_uncalibrated": measure(before, split, confidence, resamples)["ece"]}
+    """Calibration error of the network's own logits beside that of the shipped ones, with both diagrams.
+
+    What is not known of the network's own, as of a model file that calibrates inside, is left out.
+    """
+    shown = {"after": predictions}
+    measures = {}
+    if predictions.own_logits:
+        before = predictions.calibrated(Calibration())
+        shown = {"before": before, **shown}
+        measures["ece_uncalibrated"] = measure(before, split, confidence, resamples)["ece"]
     targets = predictions.targets
     diagrams = {
         name: {
             "bins": [asdict(bin_) for bin_ in reliability(targets, which.probabilities)],
             "ece_debiased": debiased_ece(targets, which.probabilities),
         }
-        for name, which in (("before", before), ("after", predictions))
+        for name, which in shown.items()
     }
     return measures, {"calibration": diagrams}
 
