@@ -91,14 +91,14 @@ def test_a_grid_that_was_stopped_in_its_default_makes_that_first(url: str) -> No
         return valley(trial, report)
 
     again = opened(url, "grid")
-    run_trials(again, watched, Budget(trials=4, until=lambda: time.time() + 600))
+    run_trials(again, watched, Budget(trials=4))
     assert made == [True, False, False, False]
     (default,) = [row for row in records(again) if row.is_default]
     assert (default.state, default.point, default.name) == ("complete", DEFAULT, "trial-0000")
 
 
 def test_a_grid_makes_points_again_that_were_stopped(url: str) -> None:
-    """They wait behind the whole grid, with numbers above the budget."""
+    """They wait behind the whole grid."""
 
     def stopped(trial: Trial, report: Report) -> float:
         if trial.number == 2:
