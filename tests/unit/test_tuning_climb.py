@@ -239,7 +239,11 @@ def test_no_rung_changes_what_the_user_set() -> None:
 
 
 def whole(
-    monkeypatch: pytest.MonkeyPatch, skill: Skill, minutes: float | None = None, training_s: float = 60.0
+    monkeypatch: pytest.MonkeyPatch,
+    skill: Skill,
+    minutes: float | None = None,
+    training_s: float = 60.0,
+    metric: str = "accuracy",
 ) -> tuple[Outcome, FakeTrainer, AskedClimb]:
     """Of trainings that take as long as they have epochs, 12 where nothing else is said."""
 
@@ -253,12 +257,11 @@ def whole(
         epochs = 12 if recipe.training.epochs == "auto" else recipe.training.epochs
         return Scored(fake(name, part, recipe).predictions, seconds(recipe), epochs)
 
-    for module in (climb_module, confirming):
-        monkeypatch.setattr(module, "parts", lambda known, k, repeats, seed: PARTS)
-    monkeypatch.setattr(confirming, "_is_fresh", lambda part, effort: True)
+    monkeypatch.setattr(climb_module, "parts", lambda *given: PARTS)
+    monkeypatch.setattr(confirming, "fresh_parts", lambda *given: PARTS)
     monkeypatch.setattr(climb_module, "outside_test", lambda dataset: dataset)
     monkeypatch.setattr(climb_module, "resolve", lambda recipe, dataset: (explicit(recipe, "file"), {}))
-    asked = AskedClimb(Recipe(), "textbook", (), (), "accuracy", minutes, FOLDS, 1, False)
+    asked = AskedClimb(Recipe(), "textbook", (), (), metric, minutes, FOLDS, 1, False)
     outcome = climbed_and_confirmed(
         asked,
         None,
@@ -282,6 +285,13 @@ def test_the_end_is_the_default_where_that_did_better_on_the_same_folds(
     result = as_result(asked, outcome, {"best": "runs/best", "default": "runs/default"})
     assert result["default"]["run"] == "runs/default" and result["best"]["run"] == "runs/best"
     assert result["comparison"] is None and result["notes"] == list(outcome.notes)
+
+
+def test_the_verdict_of_a_climb_is_about_its_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, _, asked = whole(
+        monkeypatch, lambda recipe: 0.9 if recipe.model.dropout else 0.6, metric="balanced_accuracy"
+    )
+    assert outcome.confirmed.metric == asked.metric == "balanced_accuracy"
 
 
 def test_a_small_budget_starts_at_the_default_and_judges_what_it_begins(

@@ -122,7 +122,7 @@ def _records(path: Path) -> Iterator[tuple[str, bytes]]:
 def _bare(value: Any) -> Any:
     """Without what only debuggers read, and without guards, which are source code."""
     if isinstance(value, dict):
-        left_out = {"metadata": {}, "guards_code": []}
+        left_out: dict[str, Any] = {"metadata": {}, "guards_code": []}
         return {key: left_out.get(key, _bare(each)) for key, each in value.items()}
     return [_bare(each) for each in value] if isinstance(value, list) else value
 

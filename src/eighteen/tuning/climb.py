@@ -315,6 +315,7 @@ def _confirmed(
         {name: found.predictions[same] for name, same in first.items()},
         {name: found.measures[same] for name, same in first.items()},
         effort,
+        asked.metric,
     )
 
 
