@@ -14,6 +14,9 @@ import pytest
 from PIL import Image
 
 from eighteen import Predictor, Run, export
+from eighteen.core.inputs import InputSpec
+from eighteen.core.pixels import decode
+from eighteen.exporting.bundle import examples
 
 JAVA_STAND_IN = Path(__file__).parent / "onnxruntime_java"
 STB = next((place.parent for place in Path("/usr/include").glob("stb*/stb_image.h")), None)
@@ -92,12 +95,55 @@ def test_javascript(exported: Path, files: list[Path]) -> None:
     check(ran("node", exported / "javascript" / "predict.mjs", *files), files, exported, tolerance=1e-4)
 
 
-def test_java_compiles(exported: Path, tmp_path: Path) -> None:
-    if shutil.which("javac") is None:
-        pytest.skip("no javac")
+READS = """
+import java.awt.image.BufferedImage;
+import java.io.File;
+import javax.imageio.ImageIO;
+
+public class Reads {
+  public static void main(String[] files) throws Exception {
+    for (String file : files) {
+      BufferedImage flat = Predict.flat(ImageIO.read(new File(file)));
+      for (int pixel : flat.getRGB(0, 0, flat.getWidth(), flat.getHeight(), null, 0, flat.getWidth()))
+        System.out.printf("%06x", pixel & 0xffffff);
+      System.out.println();
+    }
+  }
+}
+"""
+
+
+def test_java_compiles_and_reads_pictures_as_they_are(tmp_path: Path) -> None:
+    if shutil.which("javac") is None or shutil.which("java") is None:
+        pytest.skip("no javac and java")
+    inputs = InputSpec(background=(10, 200, 30))
     stand_in = sorted(JAVA_STAND_IN.rglob("*.java"))
-    ran("javac", "-Xlint:all,-try", "-Werror", "-d", tmp_path, *stand_in, exported / "java" / "Predict.java")
-    assert (tmp_path / "Predict.class").exists()
+    for name, text in (
+        ("Predict", examples("onnx", inputs.background)["java/Predict.java"]),
+        ("Reads", READS),
+    ):
+        (tmp_path / f"{name}.java").write_text(text, "utf-8")
+    sources = (tmp_path / "Predict.java", tmp_path / "Reads.java")
+    ran("javac", "-Xlint:all,-try", "-Werror", "-d", tmp_path, *stand_in, *sources)
+    pictures = pictures_of_all_modes(tmp_path)
+    for path, line in zip(pictures, ran("java", "-cp", tmp_path, "Reads", *pictures).split(), strict=True):
+        wanted = inputs.to_channels(decode(path))
+        found = np.frombuffer(bytes.fromhex(line), np.uint8).reshape(wanted.shape)
+        # Blending and 16 bits are rounded otherwise.
+        assert np.abs(found.astype(int) - wanted).max() <= 1, path.name
+
+
+def pictures_of_all_modes(folder: Path) -> list[Path]:
+    """With noise in every band."""
+    random = np.random.default_rng(4)
+    colours = Image.fromarray(random.integers(0, 256, (20, 30, 4), dtype=np.uint8))
+    pictures = {mode: colours.convert(mode) for mode in ("L", "LA", "RGB", "RGBA", "1")}
+    pictures["P"] = colours.convert("RGB").quantize(16)
+    pictures["I16"] = Image.fromarray(random.integers(0, 65536, (20, 30), dtype=np.uint16))
+    for mode, picture in pictures.items():
+        picture.save(folder / f"{mode}.png")
+    colours.convert("L").save(folder / "grey.jpg", quality=95)
+    return [*(folder / f"{mode}.png" for mode in pictures), folder / "grey.jpg"]
 
 
 @pytest.mark.parametrize("folder", ["browser/page", "onnx/javascript"])

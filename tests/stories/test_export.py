@@ -18,6 +18,7 @@ from eighteen import Predictor, Recipe, Run, export, train
 from eighteen.core.artifact import Artifact, Exportable, Files
 from eighteen.core.dataset import Dataset
 from eighteen.core.scored import Scored
+from eighteen.evaluating.artifacts import Shipped
 from eighteen.formats import onnx as onnx_format
 
 
@@ -222,6 +223,52 @@ def test_a_model_far_from_its_run_is_told_what_it_needs(
     said = eighteen("evaluate", exported, "--unknown", pictures)
     assert said.code == 2
     assert "goes with a run" in said.err
+
+
+def test_a_file_by_itself_is_evaluated_with_its_own_run_alone(
+    run: Run, exported: Path, trained: Run, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    alone = tmp_path / "alone.onnx"
+    shutil.copy(exported / "model.onnx", alone)
+    said = eighteen("evaluate", alone, "--out", tmp_path / "results", "--source", trained.path)
+    assert said.code == 1
+    assert f"{alone} was not made from the weights of {trained.path}" in said.err
+
+
+def test_a_file_that_takes_tensors_is_refused_with_a_sentence(
+    exported: Path, pictures: Path, tmp_path: Path, eighteen: Callable[..., Any]
+) -> None:
+    renamed = tmp_path / "mine.onnx"
+    shutil.copy(exported / "bare.onnx", renamed)
+    for model in (exported / "bare.onnx", renamed):
+        said = eighteen("predict", model, pictures / "val")
+        assert said.code == 1
+        assert f"{model} takes 'tensor', and a file that takes pictures ('image') is expected" in said.err
+        assert "model.onnx" in said.err
+
+
+def test_a_device_that_an_exported_model_does_not_run_on_is_refused(
+    exported: Path, pictures: Path, eighteen: Callable[..., Any]
+) -> None:
+    said = eighteen("predict", exported, pictures / "val", "--device", "cuda")
+    assert said.code == 1
+    assert "device 'cuda' was asked for, and exported models run on the CPU" in said.err
+
+
+def test_a_folder_below_the_root_lies_in_no_run(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "resolve", lambda self, strict=False: Path("/model"))
+    assert Shipped.found(exported, out=tmp_path).run is None
+
+
+def test_the_file_says_what_the_weights_are_licensed_under(run: Run, exported: Path) -> None:
+    import onnx
+
+    notes = {each.key: each.value for each in onnx.load(exported / "bare.onnx").metadata_props}
+    assert (notes["license"], notes["weights_source"]) == ("not stated", "trained from scratch")
+    page = (exported / "README.md").read_text("utf-8")
+    assert "| Training started from | trained from scratch, licence not stated |" in page
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs here, and is compared")

@@ -135,9 +135,10 @@ import java.nio.file.*;
 
 public class Harness {
   public static void main(String[] a) throws IOException {
-    String[] colours = a[5].split(",");
-    float[] background = new float[colours.length];
-    for (int i = 0; i < colours.length; i++) background[i] = Float.parseFloat(colours[i]);
+    String[] of = a[5].split(",");  // channels, then the background
+    boolean grey = of[0].equals("1");
+    int colour = Integer.parseInt(of[1]) << 16 | Integer.parseInt(of[2]) << 8 | Integer.parseInt(of[3]);
+    float[] background = grey ? Fitting.grey(new int[] {colour}) : Fitting.rgb(new int[] {colour});
     Fitting fitting = new Fitting(
         Integer.parseInt(a[1]), a[2], Double.parseDouble(a[3]), a[4], background);
     for (int n = 6; n < a.length; n++) {
@@ -149,7 +150,7 @@ public class Harness {
         argb[i] = 0xff000000 | (raw[3 * i] & 255) << 16 | (raw[3 * i + 1] & 255) << 8 | raw[3 * i + 2] & 255;
       }
       float[] made = fitting.apply(
-          background.length == 1 ? Fitting.grey(argb) : Fitting.rgb(argb), height, width);
+          grey ? Fitting.grey(argb) : Fitting.rgb(argb), height, width);
       ByteBuffer out = ByteBuffer.allocate(4 * made.length).order(ByteOrder.LITTLE_ENDIAN);
       out.asFloatBuffer().put(made);
       Files.write(Paths.get(a[0], sides[0] + ".fitted"), out.array());
@@ -172,7 +173,7 @@ def test_the_java_example_fits_pictures_exactly_as_training_does(inputs: InputSp
         (tmp_path / str(number)).write_bytes(picture.tobytes())
         names.append(f"{number}x{picture.shape[0]}x{picture.shape[1]}")
     settings = [inputs.size, inputs.fit, inputs.crop_fraction, inputs.kernel]
-    background = ",".join(map(str, inputs.background_values))
+    background = ",".join(map(str, (inputs.channels, *inputs.background)))
     command = ["java", "-Xshare:auto", "-cp", ".", "Harness", ".", *map(str, settings), background, *names]
     subprocess.run(command, cwd=tmp_path, check=True)
     for number, picture in enumerate(pictures):

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from eighteen.core.errors import EighteenError, WeightsError
 from eighteen.models import hub
+from eighteen.models.family import family
 from eighteen.models.resnet18 import ResNet18
 
 
@@ -149,3 +150,24 @@ def test_grey_pictures_get_the_average_of_the_three_channels() -> None:
     assert spec.channels == 1
     assert spec.mean == pytest.approx((0.449,))
     assert spec.std == pytest.approx((0.226,))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "stated", "source"),
+    [
+        ("resnet18", "imagenet", "apache-2.0", "timm/resnet18.a1_in1k"),
+        ("resnet18.fb_swsl_ig1b_ft_in1k", "imagenet", "cc-by-nc-4.0", "timm/resnet18.fb_swsl_ig1b_ft_in1k"),
+        ("resnet18", "/home/me/mine.pth", "not stated", "a file of its maker"),
+        ("resnet18", "none", "not stated", "trained from scratch"),
+        ("a network of a later timm", "imagenet", "not stated", "published weights"),
+    ],
+)
+def test_a_shipped_model_says_where_its_weights_began(
+    name: str, weights: str, stated: str, source: str
+) -> None:
+    assert hub.origin(name, weights) == {"license": stated, "weights_source": source}
+
+
+def test_the_licence_is_the_one_that_the_familys_table_states() -> None:
+    for relative in family():
+        assert hub.origin(relative.name, "imagenet")["license"] == (relative.weights_license or "not stated")

@@ -80,6 +80,7 @@ class Opened:
         inputs: how pictures become the tensor.
         class_names: the K classes.
         plain: whether the file says that it does not calibrate: its logits are the network's own then.
+        weights_sha256: of the weights that it was made from, as the file says; "" where it says nothing.
     """
 
     answer: Callable[[Pictures], npt.NDArray[np.float32]]
@@ -87,6 +88,7 @@ class Opened:
     inputs: InputSpec
     class_names: tuple[str, ...]
     plain: bool = False
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from eighteen.core.run import Run
 from eighteen.core.scored import Scored
 from eighteen.evaluating.evaluate import Basis, Evaluation, ask, check_labels, measure_and_store
 from eighteen.evaluating.ledger import record_opening
-from eighteen.inference.exported import folder_of
+from eighteen.inference.exported import folder_of, open_model
 from eighteen.inference.predictor import Predictor
 
 
@@ -54,7 +54,7 @@ class Shipped:
         if place is None:
             raise RunError(f"{path} lies in no folder of an export, so results need a place: --out FOLDER")
         store.make_folder(place)
-        return cls(path, _run_of(artifact, source), Scored(place))
+        return cls(path, _run_of(path, artifact, source), Scored(place))
 
     @property
     def basis(self) -> Basis:
@@ -99,19 +99,25 @@ def evaluate_shipped(
     return measure_and_store(shipped.place, shipped.basis, dataset, predictions, name)
 
 
-def _run_of(artifact: Artifact | None, source: Path | None) -> Run | None:
-    """The run that was named, or the one around the artifact; its weights must be those of the artifact."""
+def _run_of(path: Path, artifact: Artifact | None, source: Path | None) -> Run | None:
+    """The run that was named, or the one around the artifact; its weights must be those of the model."""
     if source is None:
-        around = None if artifact is None else artifact.path.resolve().parents[1]
+        around = None if artifact is None else artifact.path.resolve().parent.parent
         if around is None or not (around / "run.json").is_file():
             return None
         source = around
     run = Run.open(source)
-    if artifact is not None and run.weights_path.is_file():
-        made_from = artifact.info["notes"].get("weights_sha256")
-        if made_from != store.file_sha256(run.weights_path):
-            raise RunError(
-                f"{artifact.path} was not made from the weights of {run.path}: they have another hash; name "
-                f"the run that it was made from with --source"
-            )
+    if run.weights_path.is_file() and _made_from(path, artifact) != store.file_sha256(run.weights_path):
+        model = path if artifact is None else artifact.path
+        raise RunError(
+            f"{model} was not made from the weights of {run.path}: they have another hash; name the run that "
+            f"it was made from with --source"
+        )
     return run
+
+
+def _made_from(path: Path, artifact: Artifact | None) -> str:
+    """Hash of the weights, as the artifact states it, or the file by itself."""
+    if artifact is None:
+        return open_model(path).weights_sha256
+    return str(artifact.info["notes"].get("weights_sha256", ""))

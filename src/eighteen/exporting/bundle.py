@@ -100,6 +100,8 @@ def _facts(artifact: Artifact, parity: dict[str, Any]) -> dict[str, str]:
         "made_with": notes["made_with"],
         "created": str(notes.get("created", ""))[:10],
         "model": notes["model"],
+        "license": notes.get("license", "not stated"),
+        "weights_source": notes.get("weights_source", "not stated"),
         "kind": info["kind"],
         "precision": info["precision"],
         "file": artifact.model_path.name,

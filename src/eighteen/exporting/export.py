@@ -41,6 +41,7 @@ from eighteen.inference.exported import load_format
 from eighteen.inference.predictor import Predictor
 from eighteen.inference.reading import items_of, read_batches
 from eighteen.inference.scoring import Scorer
+from eighteen.models.hub import origin
 
 SAMPLES = 256
 """Training pictures that integer ranges are set by."""
@@ -254,6 +255,7 @@ def exportable(run: Run) -> Exportable:
             native.NETWORK: json.dumps(native.settings(run.recipe, len(run.class_names))),
             "made_with": f"eighteen {package_version()}",
             "weights_sha256": store.file_sha256(run.weights_path),
+            **origin(run.recipe.model.name, run.recipe.model.weights),
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
         cache(lambda: _samples(run)),

@@ -18,6 +18,11 @@ PIXELS_A_CALL = 8_000_000
 """Of the pictures that a model file gets at once: inside it a pixel takes some 30 bytes, so that this is 240
 MB. 64 pictures of 350x350 go together; a larger one than this goes alone."""
 
+TAKES = "takes"
+"""Beside what a file says of itself: the name of its input, where the format knows it."""
+
+IMAGE = "image"
+
 Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """A batch, as the file takes it, to calibrated logits `[N, K]`."""
 
@@ -31,9 +36,14 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
         load: opens a file of the format, and gives its metadata.
 
     Raises:
-        RunError: the file is missing, or says nothing about itself.
+        RunError: the file is missing, takes no pictures, or says nothing about itself.
     """
     ask, notes = load(_present(model))
+    if notes.get(TAKES, IMAGE) != IMAGE:
+        raise RunError(
+            f"{model} takes '{notes[TAKES]}', and a file that takes pictures ('{IMAGE}') is expected; name "
+            f"the folder of the export, or model{model.suffix} in it"
+        )
     try:
         inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
         class_names = tuple(json.loads(notes["classes"]))
@@ -55,7 +65,8 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
             logits[rows] = ask(np.stack([pictures[row] for row in rows]))
         return logits
 
-    return Opened(from_pictures, from_tensor, inputs, class_names, plain)
+    made_from = notes.get("weights_sha256", "")
+    return Opened(from_pictures, from_tensor, inputs, class_names, plain, made_from)
 
 
 def _present(path: Path) -> Path:

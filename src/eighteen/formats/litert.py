@@ -30,7 +30,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.formats import _tflite
 from eighteen.formats._fit_in_words import fit_in_words
 from eighteen.formats._litert_environment import VARIABLE, converter_python
-from eighteen.formats._opening import Run, open_described
+from eighteen.formats._opening import IMAGE, TAKES, Run, open_described
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,7 @@ INTEGERS_THROUGHOUT = True
 CONVERTER = VARIABLE
 """Where the converter is named, so that tests know whether there is one."""
 
-IMAGE, TENSOR = "image", "tensor"
+TENSOR = "tensor"
 GIVES = ("probabilities", "logits")
 
 
@@ -160,7 +160,7 @@ def _loaded(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
         answers = [runner(**{takes: _stored(row[None], into)})["logits"] for row in _channels_last(tensors)]
         return _read(np.concatenate(answers), out)
 
-    return run, notes
+    return run, {**notes, TAKES: takes}
 
 
 def _asking_nothing(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -22,7 +22,7 @@ from eighteen.core.artifact import Exportable, Files, Opened
 from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.formats._onnx_int8 import quantised
-from eighteen.formats._opening import Run, open_described
+from eighteen.formats._opening import TAKES, Run, open_described
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -74,7 +74,7 @@ def _loaded(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
     def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return np.asarray(session.run([LOGITS], {name: values})[0], np.float32)
 
-    return run, dict(session.get_modelmeta().custom_metadata_map)
+    return run, {**session.get_modelmeta().custom_metadata_map, TAKES: name}
 
 
 def exported(model: Exportable) -> ModelProto:

@@ -102,12 +102,13 @@ class Predictor:
 
         Args:
             path: the model.
-            device: where the network of a run runs; exported models run where their runtime does.
+            device: where the network of a run runs; exported models run on the CPU.
             coverage: how often the prediction set shall hold the true class, 0..1; fitted on what the model
                 said about validation. None makes no sets.
 
         Raises:
-            RunError: there is no trained model at `path`, or no validation to fit sets on.
+            RunError: there is no trained model at `path`, no validation to fit sets on, or another device was
+                asked for than an exported model runs on.
         """
         from eighteen.inference.devices import open_placed
         from eighteen.inference.scoring import Scorer
@@ -116,6 +117,11 @@ class Predictor:
             if coverage is not None:
                 raise RunError(
                     f"{path}: prediction sets need the run that a model was exported from; name the run"
+                )
+            if device not in ("auto", "cpu"):
+                raise RunError(
+                    f"{path}: device '{device}' was asked for, and exported models run on the CPU; leave "
+                    f"--device out, or name the run"
                 )
             return cls.of(exported.open_model(Path(path)), exported.max_pixels(Path(path)))
         run = Run.open(path)

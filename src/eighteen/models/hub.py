@@ -11,10 +11,11 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eighteen.core.errors import WeightsError
+from eighteen.core.errors import EighteenError, WeightsError
 from eighteen.core.inputs import InputSpec
 from eighteen.models.family import check_name
 
@@ -73,6 +74,28 @@ def licence_sentence(published: PretrainedCfg) -> str:
     if licence not in _FREE_LICENCES:
         return f"{text}: read its terms before commercial use"
     return text
+
+
+def origin(name: str, weights: str) -> dict[str, str]:
+    """What a shipped model says about the weights that its training started from.
+
+    Args:
+        name: of the network, with or without a tag of weights.
+        weights: as the recipe names them: "none", "imagenet", or a file.
+
+    Returns:
+        `license`, "not stated" where nobody states it, and `weights_source`.
+    """
+    stated, source = "not stated", "a file of its maker"
+    if weights == "none":
+        source = "trained from scratch"
+    elif weights == "imagenet":
+        source = "published weights"
+        # A later timm may know neither the network nor its weights.
+        with suppress(EighteenError):
+            published = describe(name)
+            stated, source = (published.license or stated).lower(), str(published.hf_hub_id)
+    return {"license": stated, "weights_source": source}
 
 
 def pretrained_input(name: str) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import java.awt.Color;
 import java.awt.Graphics2D;
+import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
+import java.awt.image.Raster;
 import java.io.File;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -47,14 +49,34 @@ public class Predict {
     BufferedImage file = ImageIO.read(new File(path));
     if (file == null) throw new IOException(path + " is no picture that ImageIO reads");
     int width = file.getWidth(), height = file.getHeight();
-    BufferedImage flat = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    Graphics2D canvas = flat.createGraphics();
-    canvas.drawImage(file, 0, 0, BACKGROUND, null);
-    canvas.dispose();
+    BufferedImage flat = flat(file);
     ByteBuffer bytes = ByteBuffer.allocateDirect(height * width * 3).order(ByteOrder.nativeOrder());
     for (int pixel : flat.getRGB(0, 0, width, height, null, 0, width))
       bytes.put((byte) (pixel >> 16)).put((byte) (pixel >> 8)).put((byte) pixel);
     bytes.rewind();
     return OnnxTensor.createTensor(environment, bytes, new long[] {1, height, width, 3}, OnnxJavaType.UINT8);
+  }
+
+  static BufferedImage flat(BufferedImage file) {
+    BufferedImage flat = new BufferedImage(file.getWidth(), file.getHeight(), BufferedImage.TYPE_INT_RGB);
+    Graphics2D canvas = flat.createGraphics();
+    canvas.drawImage(coloured(file), 0, 0, BACKGROUND, null);
+    canvas.dispose();
+    return flat;
+  }
+
+  /** Grey by the numbers in the file: Java takes them for linear light, and drawing would brighten grey with alpha. */
+  static BufferedImage coloured(BufferedImage file) {
+    if (file.getColorModel().getColorSpace().getType() != ColorSpace.TYPE_GRAY) return file;
+    Raster numbers = file.getRaster();
+    int most = (1 << file.getColorModel().getComponentSize(0)) - 1;
+    BufferedImage made = new BufferedImage(file.getWidth(), file.getHeight(), BufferedImage.TYPE_INT_ARGB);
+    for (int y = 0; y < made.getHeight(); y++)
+      for (int x = 0; x < made.getWidth(); x++) {
+        int grey = (numbers.getSample(x, y, 0) * 255 + most / 2) / most;
+        int opacity = numbers.getNumBands() < 2 ? 255 : (numbers.getSample(x, y, 1) * 255 + most / 2) / most;
+        made.setRGB(x, y, opacity << 24 | grey << 16 | grey << 8 | grey);
+      }
+    return made;
   }
 }
