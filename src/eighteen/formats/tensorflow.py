@@ -10,7 +10,6 @@ where something else has imported Keras already.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,15 +22,12 @@ from eighteen.core.artifact import Exportable, Files, Opened
 from eighteen.core.errors import RunError
 from eighteen.formats._keras_files import load_keras
 from eighteen.formats._opening import Run, open_described
+from eighteen.formats._saved_model import strange_in
 
 PRECISIONS = ("fp32",)
 NEEDS = ("keras", "tensorflow", "torch")
 
 MODEL = "model.savedmodel"
-
-_REACHES_OUT = re.compile(r"File|PyFunc|Http|Socket|Server|Dataset|CustomCall|Subprocess|Print")
-_HARMLESS = frozenset({"ShardedFilename"})
-"""A SavedModel is a program: operations with these words in their names use files, or call Python."""
 
 
 def write(model: Exportable, folder: Path, precision: str) -> Files:
@@ -126,16 +122,11 @@ def _refuse_reaching_out(path: Path) -> None:
     # The parser's error is a class of protobuf.
     except Exception as error:
         raise _damaged(path, error) from error
-    graphs = [graph.graph_def for graph in saved.meta_graphs]
-    nodes = [node for graph in graphs for node in graph.node]
-    nodes += [node for graph in graphs for function in graph.library.function for node in function.node_def]
-    found = {node.op for node in nodes} - _HARMLESS
-    strange = sorted(operation for operation in found if _REACHES_OUT.search(operation))
-    if strange:
+    if strange := strange_in(saved):
         raise RunError(
-            f"{path} reads, writes or runs something outside itself ({', '.join(strange[:3])}), which no "
-            f"exported model does; it was not opened. Models made with `eighteen export RUN --to tensorflow` "
-            f"are"
+            f"{path} holds what no exported model holds ({', '.join(strange[:3])}), and could read, write or "
+            f"run something outside itself; it was not opened. Models made with `eighteen export RUN --to "
+            f"tensorflow` are"
         )
 
 
