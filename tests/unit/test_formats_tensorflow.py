@@ -1,6 +1,6 @@
 """What is particular about SavedModels; what they share with every format is in `test_formats.py`.
 
-The list of what they may hold is tried on stand-ins for TensorFlow's protobuf; where it is installed, on files.
+The list of what they may hold is tried on stand-ins for TensorFlow's protobuf; with TensorFlow, on files.
 """
 
 from __future__ import annotations
