@@ -360,7 +360,7 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "inputs.size": (inputs, CROPPED, 24),
     "inputs.channels": (
         inputs,
-        {**CROPPED, "inputs.mean": [0.5], "inputs.std": [0.3], "inputs.channels": 1},
+        {**CROPPED, "inputs.mean": "auto", "inputs.std": "auto", "inputs.channels": 1},
         3,
     ),
     "inputs.fit": (inputs, CROPPED, "letterbox"),

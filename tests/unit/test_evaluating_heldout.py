@@ -122,7 +122,9 @@ def test_a_teacher_that_knows_the_pictures_is_refused_before_a_study_is_begun(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = with_a_rare_class(5)
-    large = SimpleNamespace(path=Path("runs/large"), dataset=dataset, class_names=dataset.class_names)
+    large = SimpleNamespace(
+        path=Path("runs/large"), dataset=dataset, class_names=dataset.class_names, recipe=Recipe()
+    )
     monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: large))
     monkeypatch.setattr(teaching.native, "open_network", lambda run: None)
     recipe = Recipe().changed(training={"teacher": "runs/large"})
@@ -138,6 +140,7 @@ def test_a_teacher_that_knows_the_pictures_is_refused_before_a_study_is_begun(
         path=Path("runs/large"),
         dataset=dataset.with_columns(sha256=[f"{number:064d}" for number in range(len(dataset))]),
         class_names=dataset.class_names,
+        recipe=Recipe(),
     )
     monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: others))
     teaching.require_foreign_teachers(recipe, dataset)
@@ -148,7 +151,9 @@ def test_teachers_in_the_space_of_a_search_are_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = with_a_rare_class(5)
-    large = SimpleNamespace(path=Path("runs/large"), dataset=dataset, class_names=dataset.class_names)
+    large = SimpleNamespace(
+        path=Path("runs/large"), dataset=dataset, class_names=dataset.class_names, recipe=Recipe()
+    )
     monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: large))
     monkeypatch.setattr(teaching.native, "open_network", lambda run: None)
     with pytest.raises(RecipeError, match="the teacher runs/large has learned from"):
