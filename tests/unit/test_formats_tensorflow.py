@@ -1,6 +1,7 @@
 """What is particular about SavedModels; what they share with every format is in `test_formats.py`.
 
-The list of what they may hold is tried on stand-ins for TensorFlow's protobuf; where it is installed, on files.
+The list of what they may hold is tried on stand-ins for TensorFlow's protobuf, and on files where it is
+installed.
 """
 
 from __future__ import annotations
