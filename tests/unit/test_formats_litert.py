@@ -19,12 +19,13 @@ import numpy as np
 import pytest
 
 from eighteen.core import store
-from eighteen.core.errors import EighteenError
+from eighteen.core.errors import EighteenError, RunError
 from eighteen.core.inputs import InputSpec
 from eighteen.exporting.awkward import awkward_pictures
 from eighteen.exporting.bundle import examples
 from eighteen.formats import _litert_environment as environment
 from eighteen.formats import _tflite
+from eighteen.inference.predictor import Predictor
 
 EXAMPLES = examples("litert")
 NOTES = {"classes": '["a", "ü"]', "input_spec": "{}"}
@@ -99,6 +100,14 @@ def test_the_archive_behind_the_file_says_the_same_without_a_schema() -> None:
         assert archive.read("labels.txt").decode() == "a\nü"
         assert json.loads(archive.read("metadata.json")) == NOTES
     assert content == _tflite.described(small_model(), "tensor", ["logits"], NOTES)
+
+
+def test_a_file_that_takes_tensors_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    notes = {"classes": '["a"]', "input_spec": json.dumps(FITS[0].to_json())}
+    path = tmp_path / "bare.tflite"
+    path.write_bytes(_tflite.described(small_model(), "tensor", ["logits"], notes))
+    with pytest.raises(RunError, match=r"bare\.tflite takes 'tensor', and a file that takes pictures"):
+        Predictor.open(path)
 
 
 # The code for what stays outside

@@ -66,7 +66,7 @@ _TEXTS: Mapping[str, re.Pattern[str]] = {
     **dict.fromkeys(("name", "as_name", "forward_arg_names"), re.compile(f"(?:{_WORD})?")),
     **dict.fromkeys(("parameter_name", "buffer_name", "tensor_constant_name", "fqn"), re.compile(_PATH)),
     "path_name": re.compile(r"(weight|tensor)_\d+"),
-    "expr_str": re.compile(rf"(?:\b(?:{_CALL})\b|'[A-Za-z0-9_]+'|\d+(?:\.\d+)?|[-+*(), =])*"),
+    "expr_str": re.compile(rf"(?:\b(?:{_CALL})\b|'[A-Za-z0-9_]+'|[-0-9.(), =])*"),
     "as_string": re.compile(r"[A-Za-z0-9_ ,.>-]*"),  # how a division rounds, the sums of an einsum
     "type": re.compile(r"cpu|builtins\.(tuple|list|dict)"),  # of devices, and of what holds the answers
     "context": re.compile(r"null|\[\]"),
@@ -96,18 +96,30 @@ def made_anew(path: Path) -> tuple[BytesIO, dict[str, str]]:
         RunError: it is no such archive, or holds what could run code.
     """
     try:
-        records = dict(_records(path))
-        documents = {name: json.loads(records.pop(name)) for name in (_PROGRAM, *_CONFIGS)}
-        notes = json.loads(records.pop(f"extra/{NOTES}", b"{}"))
-    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        return _made_anew(path)
+    except RunError:
+        raise
+    # Damaged archives end in errors of many kinds.
+    except Exception as error:
         raise RunError(f"{path} cannot be opened by PyTorch ({str(error)[:160]}); export it again") from error
+
+
+def _made_anew(path: Path) -> tuple[BytesIO, dict[str, str]]:
+    records = dict(_records(path))
+    documents = {name: json.loads(records.pop(name)) for name in (_PROGRAM, *_CONFIGS)}
+    documents[_PROGRAM] = _bare(documents[_PROGRAM])
+    notes = dict(json.loads(records.pop(f"extra/{NOTES}", b"{}")))
     records.pop(_SAMPLES, None)
-    strange = sorted(name for name in records if not _RECORD.fullmatch(name))
-    _refuse(path, [f"the record {name}" for name in strange])
-    program = _bare(documents[_PROGRAM])
-    _refuse(path, [*_strange([program, *(documents[name] for name in _CONFIGS)], "")])
+    unknown = sorted(name for name in records if not _RECORD.fullmatch(name))
+    strange = [f"the record {name}" for name in unknown] + list(_strange(list(documents.values()), ""))
+    if strange:
+        raise RunError(
+            f"{path} holds what exported programs are not made of ({', '.join(strange[:3])}), and opening it "
+            f"could run code; it was not opened. Export the model again with this version, or take another "
+            f"format, such as onnx"
+        )
     written = {name: json.dumps(document).encode() for name, document in documents.items()}
-    return _archive({**records, **written, _PROGRAM: json.dumps(program).encode(), _SAMPLES: b""}), notes
+    return _archive({**records, **written, _SAMPLES: b""}), notes
 
 
 def _records(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -161,15 +173,6 @@ def _is_arithmetic(target: str) -> bool:
     # The last part says for which arguments.
     found = re.fullmatch(r"torch\.ops\.aten\.(\w+)\.[A-Za-z]\w*", target)
     return target == _AROUND_OTHERS or (found is not None and found[1] in _OPERATIONS.split())
-
-
-def _refuse(path: Path, strange: list[str]) -> None:
-    if strange:
-        raise RunError(
-            f"{path} holds what exported programs are not made of ({', '.join(strange[:3])}), and opening it "
-            f"could run code; it was not opened. Export the model again with this version, or take another "
-            f"format, such as onnx"
-        )
 
 
 def _archive(records: Mapping[str, bytes]) -> BytesIO:

@@ -107,11 +107,10 @@ def _opened(path: Path) -> tuple[Run, Mapping[str, str]]:
 
     content, notes = _torch_archive.made_anew(path)
     try:
-        program = torch.export.load(content)
+        module = torch.export.load(content).module()
     # Damaged archives end in errors of many kinds.
     except Exception as error:
         raise RunError(f"{path} cannot be opened by PyTorch ({str(error)[:160]}); export it again") from error
-    module = program.module()
 
     def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         with torch.no_grad():
