@@ -116,17 +116,22 @@ def test_a_study_that_cannot_learn_a_class_is_not_begun(kind: str, tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
+def teach_with(learned: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever run is named as a teacher has learned from these pictures."""
+    run = SimpleNamespace(
+        path=Path("runs/large"), dataset=learned, class_names=learned.class_names, recipe=Recipe()
+    )
+    monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: run))
+    monkeypatch.setattr(teaching.native, "open_network", lambda run: None)
+
+
 @pytest.mark.usefixtures("unaudited")
 @pytest.mark.parametrize("kind", STUDIES)
 def test_a_teacher_that_knows_the_pictures_is_refused_before_a_study_is_begun(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = with_a_rare_class(5)
-    large = SimpleNamespace(
-        path=Path("runs/large"), dataset=dataset, class_names=dataset.class_names, recipe=Recipe()
-    )
-    monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: large))
-    monkeypatch.setattr(teaching.native, "open_network", lambda run: None)
+    teach_with(dataset, monkeypatch)
     recipe = Recipe().changed(training={"teacher": "runs/large"})
     with pytest.raises(
         RecipeError, match=r"runs/large has learned from \d+ of .*training\.teacher=itself"
@@ -136,13 +141,8 @@ def test_a_teacher_that_knows_the_pictures_is_refused_before_a_study_is_begun(
     assert not list(tmp_path.iterdir())
     itself = Recipe().changed(training={"teacher": "itself"})
     teaching.require_foreign_teachers(itself, dataset)
-    others = SimpleNamespace(
-        path=Path("runs/large"),
-        dataset=dataset.with_columns(sha256=[f"{number:064d}" for number in range(len(dataset))]),
-        class_names=dataset.class_names,
-        recipe=Recipe(),
-    )
-    monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: others))
+    others = dataset.with_columns(sha256=[f"{number:064d}" for number in range(len(dataset))])
+    teach_with(others, monkeypatch)
     teaching.require_foreign_teachers(recipe, dataset)
 
 
@@ -151,11 +151,7 @@ def test_teachers_in_the_space_of_a_search_are_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = with_a_rare_class(5)
-    large = SimpleNamespace(
-        path=Path("runs/large"), dataset=dataset, class_names=dataset.class_names, recipe=Recipe()
-    )
-    monkeypatch.setattr(teaching, "Run", SimpleNamespace(open=lambda path: large))
-    monkeypatch.setattr(teaching.native, "open_network", lambda run: None)
+    teach_with(dataset, monkeypatch)
     with pytest.raises(RecipeError, match="the teacher runs/large has learned from"):
         api.tune(dataset, tmp_path / "out", trials=5, space=("training.teacher=itself,runs/large",))
     assert not list(tmp_path.iterdir())
