@@ -62,7 +62,6 @@ def clean(
         parts,
         require_every_class,
     )
-    from eighteen.training.unseen import check_weights_of_study
 
     if seeds < 1 or (folds is not None and folds < 1):
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
@@ -70,7 +69,6 @@ def clean(
     require_absent(out)
     recipe = with_corrections(recipe or Recipe(), None)
     found = audited(data, recipe, progress)
-    check_weights_of_study(recipe, found.dataset)
     decisions_outside_test(decisions, found.dataset)  # says what does not fit before anything is trained
     folds = folds or default_folds(found.dataset)
     check_study(found.dataset, [recipe], folds)

@@ -55,7 +55,6 @@ def compare_models(
     """
     from eighteen.evaluating.heldout import check_study, default_folds
     from eighteen.models.family import check_name
-    from eighteen.training.unseen import check_weights_of_study
 
     recipe = recipe or Recipe()
     _check(models, recipe, track, seeds, folds)
@@ -64,7 +63,6 @@ def compare_models(
     require_absent(Path(out))
     recipe = pinned(recipe)
     found = audited(data, recipe, progress)
-    check_weights_of_study(recipe, found.dataset)
     folds = folds or default_folds(found.dataset)
     check_study(found.dataset, [recipe], folds)
     asked = {

@@ -43,14 +43,12 @@ def crossval(
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
     from eighteen.evaluating.heldout import check_study
-    from eighteen.training.unseen import check_weights_of_study
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
     require_absent(out)
     found = audited(data, recipe, progress)
-    check_weights_of_study(recipe, found.dataset)
     check_study(found.dataset, [recipe], folds, repeats)
     asked = {"recipe": recipe.to_json(), "folds": folds, "repeats": repeats}
     with Study.creating(out, "crossval", asked) as staging:
@@ -139,7 +137,6 @@ def compare_recipes(
         Interrupted: the user stopped it; `resume_compare` goes on.
     """
     from eighteen.evaluating.heldout import check_study, default_folds
-    from eighteen.training.unseen import check_weights_of_study
 
     if seeds < 1 or (folds is not None and folds < 1):
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
@@ -148,8 +145,6 @@ def compare_recipes(
     require_absent(Path(out))
     first, second = pinned(first), pinned(second)
     found = audited(data, first, progress)
-    for each in (first, second):
-        check_weights_of_study(each, found.dataset)
     folds = folds or default_folds(found.dataset)
     check_study(found.dataset, [first, second], folds)
     asked = {

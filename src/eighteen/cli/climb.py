@@ -149,19 +149,18 @@ def _print(study: Study, seconds: float, as_json: bool) -> None:
 def _print_rungs(rows: Sequence[dict[str, Any]], metric: str, out: Console) -> None:
     from rich.table import Table
 
-    # In points, so that a row fits into 80 columns; the likelihood has no hundredths that mean something.
-    scale, digits = (1, 3) if metric == "nll" else (100, 1)
-    unit = "difference" if metric == "nll" else "points"
+    from eighteen.measuring.verdicts import figure, unit
+
     table = Table(title="\nwhat each practice brought", title_justify="left", box=None, pad_edge=False)
     table.add_column("rung", no_wrap=True)
-    table.add_column(unit, justify="right", no_wrap=True)
+    table.add_column(unit(metric), justify="right", no_wrap=True)
     for heading in ("folds", "min"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for row in rows:
         found = row["difference"]
-        ends = [] if found is None else [scale * found[end] for end in ("value", "low", "high")]
-        value = "–" if not ends else "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*ends, d=digits)
+        ends = [] if found is None else [figure(found[end], metric) for end in ("value", "low", "high")]
+        value = "{} [{}, {}]".format(*ends) if ends else "–"
         style = "bold green" if row["kept"] else None
         verdict = row["verdict"].replace("could not be told apart", "cannot tell")
         folds = str(row["folds"] or "–")

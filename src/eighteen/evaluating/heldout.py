@@ -29,6 +29,7 @@ from eighteen.measuring.resolution import SMALL
 from eighteen.splitting import find_units, folds, split
 from eighteen.training import fitting, planning
 from eighteen.training.teaching import require_foreign_teachers
+from eighteen.training.unseen import check_weights_of_study
 
 FOLDS = 5
 
@@ -132,8 +133,10 @@ def check_study(dataset: Dataset, recipes: Sequence[Recipe], k: int, repeats: in
 
     Raises:
         DatasetError: the folds cannot be dealt, or one holds all pictures of a class.
-        RecipeError: a teacher has learned from pictures that are to be held out.
+        RecipeError: a teacher, or the weights of a run, have learned from pictures that are to be held out.
     """
+    for recipe in recipes:
+        check_weights_of_study(recipe, dataset)
     parts(outside_test(dataset), k, repeats, recipes[0].data.split_seed)
     for recipe in recipes:
         require_foreign_teachers(recipe, dataset)

@@ -10,11 +10,11 @@ from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RecipeError
 from eighteen.core.recipe import Recipe
+from eighteen.measuring.verdicts import METRICS
 from eighteen.training.resolve import resolve
 from eighteen.tuning import storage
 from eighteen.tuning.search import METHODS
 from eighteen.tuning.space import Parameter, changed_space, default_space
-from eighteen.tuning.trials import METRICS
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from eighteen.core.run import Run
 from eighteen.core.study import Study
 from eighteen.evaluating.heldout import Part, outside_test, parts
 from eighteen.measuring.measure import measure
+from eighteen.measuring.verdicts import METRICS
 from eighteen.training.resolve import resolve
 from eighteen.tuning import confirming
 from eighteen.tuning.affording import Clock, affordable_rungs, halving_trainings
@@ -44,9 +45,6 @@ FEWEST_EPOCHS_SHARE = 1 / 3
 
 FEWEST_RUNGS = 8
 """A climb from the textbook that a budget cuts to fewer practices begins at the default recipe instead."""
-
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
-"""Differences in these have paired intervals."""
 
 STARTS = ("textbook", "default")
 

@@ -35,6 +35,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.evaluating.heldout import Part, together
 from eighteen.measuring.metrics import macro_f1
 from eighteen.measuring.paired import difference
+from eighteen.measuring.verdicts import gained
 from eighteen.tuning.affording import Clock, affordable_rungs, stages
 from eighteen.tuning.rungs import Rung
 from eighteen.tuning.tried import HURTS, KEPT, NO_TIME, UNTOLD, Climbed, Tried, seen_on
@@ -270,7 +271,7 @@ class Climber:
 
     def _verdict(self, found: Measure) -> str:
         assert found.low is not None and found.high is not None
-        low, high = (found.low, found.high) if self._sign > 0 else (-found.high, -found.low)
+        low, high = gained((found.low, found.high), self._metric)
         if low > 0:
             return KEPT
         return HURTS if high < 0 else UNTOLD

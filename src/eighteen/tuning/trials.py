@@ -23,8 +23,6 @@ from eighteen.training import fitting, planning
 from eighteen.tuning.space import with_point
 from eighteen.tuning.trial import Objective, Pruned, Report, Trial
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "nll")
-
 SMALLEST_BATCH = 2
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
@@ -42,7 +40,7 @@ def objective(train_run: TrainRun, recipe: Recipe, usual_batch: int, metric: str
         train_run: makes a run.
         recipe: the default one, whose values a trial's point replaces.
         usual_batch: pictures a step, where the recipe says "auto".
-        metric: one of `METRICS`, on validation.
+        metric: one of `verdicts.METRICS`, on validation.
     """
 
     def made(trial: Trial, report: Report) -> float:
