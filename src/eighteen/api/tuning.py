@@ -193,7 +193,6 @@ def climb(
         Interrupted: the user stopped it; `resume_climb` goes on.
     """
     from eighteen.evaluating.heldout import check_study, outside_test
-    from eighteen.training.unseen import check_weights_of_study
     from eighteen.tuning import confirming
     from eighteen.tuning.climb import AskedClimb
 
@@ -202,10 +201,9 @@ def climb(
     require_absent(out)
     asked = AskedClimb(recipe, start, only, without, metric, minutes, folds, seeds, open_test, fixed)
     found = audited(data, recipe, progress)
-    check_weights_of_study(recipe, found.dataset, SPLITS)
     if open_test:
         require_test_split(found.dataset, "--test")
-    check_study(found.dataset, [recipe], folds)
+    check_study(found.dataset, [recipe], folds, measured=SPLITS)
     effort, salt = confirming.Effort(folds, seeds), recipe.data.split_seed
     confirming.check_dealings(outside_test(found.dataset), effort, salt, minutes is not None)
     with Study.creating(out, "climb", asked.to_json()) as staging:

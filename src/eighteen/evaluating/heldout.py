@@ -123,20 +123,27 @@ def _pictures(count: int, groups: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'} in {groups} group{'' if groups == 1 else 's'}"
 
 
-def check_study(dataset: Dataset, recipes: Sequence[Recipe], k: int, repeats: int = 1) -> None:
+def check_study(
+    dataset: Dataset,
+    recipes: Sequence[Recipe],
+    k: int,
+    repeats: int = 1,
+    measured: Sequence[str] = ("train", "val"),
+) -> None:
     """Says before a study is there what its trainings could not do.
 
     Args:
         dataset: audited, with splits.
         recipes: that are to be trained; the folds are dealt by the first one's `data.split_seed`.
         k, repeats: as for `parts`.
+        measured: splits whose pictures measure something, as for `check_weights_of_study`.
 
     Raises:
         DatasetError: the folds cannot be dealt, or one holds all pictures of a class.
         RecipeError: a teacher, or the weights of a run, have learned from pictures that are to be held out.
     """
     for recipe in recipes:
-        check_weights_of_study(recipe, dataset)
+        check_weights_of_study(recipe, dataset, measured)
     parts(outside_test(dataset), k, repeats, recipes[0].data.split_seed)
     for recipe in recipes:
         require_foreign_teachers(recipe, dataset)
