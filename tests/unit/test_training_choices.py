@@ -52,10 +52,31 @@ def test_erasing_needs_more_epochs_than_the_default_takes(n: int) -> None:
     assert _settled(1.2, n, 14).augment.erasing == 0
 
 
-def _settled(aspect_spread: float, n: int = 500, epochs: int | None = None) -> Recipe:
-    """Every choice for pictures of 200 px from scratch."""
-    facts = Facts(n, 200, aspect_spread, False, ("cat", "dog"), pretrained=False)
-    recipe = Recipe() if epochs is None else Recipe().changed(training={"epochs": epochs})
+def test_many_small_pictures_from_scratch_take_muon() -> None:
+    many, few = _settled(1.0, 45_000, 8, short_px=32), _settled(1.0, 2_000, 8, short_px=32)
+    assert (many.optimizer.name, many.training.batch_size) == ("muon", 256)
+    assert many.optimizer.lr == pytest.approx(0.02, rel=0.02)
+    assert (few.optimizer.name, few.training.batch_size) == ("nesterov", 64)
+
+
+def test_short_trainings_from_scratch_see_full_size_but_within_a_budget() -> None:
+    assert _settled(1.0, 45_000, 8, short_px=32).training.progressive_from == 1
+    assert _settled(1.0, 45_000, 10, short_px=32).training.progressive_from == 0.6
+    assert _settled(1.0, 45_000, 8, short_px=32, budget_minutes=5).training.progressive_from == 0.6
+
+
+def _settled(
+    aspect_spread: float,
+    n: int = 500,
+    epochs: int | None = None,
+    short_px: int = 200,
+    budget_minutes: float | None = None,
+) -> Recipe:
+    """Every choice for training from scratch."""
+    facts = Facts(n, short_px, aspect_spread, False, ("cat", "dog"), pretrained=False)
+    recipe = Recipe().changed(training={"budget_minutes": budget_minutes})
+    if epochs is not None:
+        recipe = recipe.changed(training={"epochs": epochs})
     for section, field, choose in ORDER:
         if getattr(getattr(recipe, section), field) == "auto":
             recipe = recipe.changed(**{section: {field: choose(recipe, facts)[0]}})

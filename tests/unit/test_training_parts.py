@@ -338,6 +338,8 @@ def test_a_budget_lowers_the_size_only_where_it_may_and_must() -> None:
     fixed = fit_to_budget(1, 20.0, 128, 30, smallest_px=128)
     assert (fixed.size_px, fixed.epochs) == (128, 2)
     assert fit_to_budget(0.1, 20.0, 128, 30, smallest_px=41).size_px == 48
+    # Steps of the optimizer take their time at any side.
+    assert fit_to_budget(10, 20.0, 128, 30, smallest_px=128, fixed_seconds=20.0).epochs == 12
 
 
 # Selection

@@ -25,7 +25,12 @@ class Fitted:
 
 
 def fit_to_budget(
-    minutes: float, seconds_an_epoch: float, size_px: int, wanted_epochs: int, smallest_px: int
+    minutes: float,
+    seconds_an_epoch: float,
+    size_px: int,
+    wanted_epochs: int,
+    smallest_px: int,
+    fixed_seconds: float = 0.0,
 ) -> Fitted:
     """Epochs and side that end within the budget.
 
@@ -35,11 +40,12 @@ def fit_to_budget(
         size_px: side that was chosen without a budget.
         wanted_epochs: epochs that were chosen without a budget; more are not made than twice these.
         smallest_px: the side is not lowered below it; with `size_px` it stays.
+        fixed_seconds: what an epoch takes besides, at any side, such as the steps of the optimizer.
     """
     time_s = minutes * 60 * SHARE_FOR_TRAINING
     sizes = [size for size in SIZES_PX if smallest_px <= size < size_px]
     for size in (size_px, *sizes):
-        epoch_s = seconds_an_epoch * (size / size_px) ** 2
+        epoch_s = seconds_an_epoch * (size / size_px) ** 2 + fixed_seconds
         epochs = int(time_s / epoch_s)
         if epochs >= min(MIN_EPOCHS, wanted_epochs) or size == (size_px, *sizes)[-1]:
             break

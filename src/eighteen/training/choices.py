@@ -35,14 +35,14 @@ DECAY_IN_ALL = 0.42
 PROGRESSIVE_PX = 28
 """Smaller inputs are not made smaller still."""
 
+PROGRESSIVE_EPOCHS = 10
+"""From scratch, shorter trainings see full size throughout, but where small pictures buy them epochs."""
+
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
 
 
 Choice = Callable[[Recipe, Facts], tuple[Any, str]]
 """Looks at the recipe so far and at the facts; gives a value and the reason."""
-
-
-# One function a field: (recipe so far, facts) -> (value, reason)
 
 
 def _weights(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
@@ -196,14 +196,16 @@ def _erasing(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _optimizer(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained:
         return "adamw", "small steps from pretrained weights"
+    if facts.n >= MANY_IMAGES:
+        return "muon", f"{facts.n} pictures from scratch: orthogonal steps learn most in few passes"
     return "nesterov", "SGD with momentum generalises best from scratch"
 
 
 def _batch_size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
-    if facts.n >= MANY_IMAGES:
-        return 128, f"{facts.n} training pictures"
     size = recipe.inputs.size
     assert size != "auto"
+    if facts.n >= MANY_IMAGES:
+        return (256 if size <= SMALL_PX else 128), f"{facts.n} training pictures of {size} px"
     if facts.n >= 4_000 or size <= SMALL_PX:
         return 64, f"{facts.n} training pictures of {size} px"
     return 32, f"{facts.n} training pictures: many small steps"
@@ -229,7 +231,8 @@ def _keep_head(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _progressive_from(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     epochs, size = recipe.training.epochs, recipe.inputs.size
     assert epochs != "auto" and size != "auto"
-    if epochs < 4 or size < PROGRESSIVE_PX:
+    fewest = 4 if facts.pretrained or recipe.training.budget_minutes is not None else PROGRESSIVE_EPOCHS
+    if epochs < fewest or size < PROGRESSIVE_PX:
         return 1.0, f"{epochs} epochs at {size} px: nothing to gain from smaller ones first"
     if facts.pretrained:
         return 0.7, "small pictures first take less time and teach as much"
@@ -251,7 +254,7 @@ def _layer_decay(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _lr(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     batch = recipe.training.batch_size
     assert batch != "auto"
-    rates = {"adamw": 1e-3, "muon": 1e-3, "rmsprop": 1e-3, "sgd": 0.5, "momentum": 0.05, "nesterov": 0.05}
+    rates = {"adamw": 1e-3, "muon": 7e-3, "rmsprop": 1e-3, "sgd": 0.5, "momentum": 0.05, "nesterov": 0.05}
     name = recipe.optimizer.name
     assert name != "auto"
     if facts.pretrained and name == "adamw":

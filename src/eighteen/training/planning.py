@@ -6,6 +6,7 @@ fits a time budget. What it returns decides the training completely.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from eighteen.training.cache import SquareReader
 from eighteen.training.choices import SMALL_PX
 from eighteen.training.facts import weights_statistics
 from eighteen.training.memory import keep_freed_memory
+from eighteen.training.optimizer import step_seconds
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import epoch_sides_px, work_share
 from eighteen.training.resolve import input_spec, resolve
@@ -183,14 +185,17 @@ def _fitted(recipe: Recipe, resolved: Recipe, image_s: float, dataset: Dataset, 
     """Epochs and size within the budget, by the seconds a picture takes at the size that was resolved."""
     settings, size = resolved.training, resolved.inputs.size
     minutes, epochs, start = settings.budget_minutes, settings.epochs, settings.progressive_from
-    assert minutes is not None and epochs != "auto" and start != "auto" and size != "auto"
+    batch = settings.batch_size
+    assert minutes is not None and epochs != "auto" and start != "auto" and size != "auto" and batch != "auto"
     sides_px = epoch_sides_px(epochs, size, start, settings.side_fraction)
     share = work_share(sides_px) * (sides_px[-1] / size) ** 2
     # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
     share *= 1 + FORWARD_SHARE * teachers_work(resolved, network) + (ITSELF in settings.teacher)
     share *= 2 if resolved.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
-    return fit_to_budget(minutes, image_s * images, size, epochs, _smallest_px(recipe, resolved))
+    steps = math.ceil(dataset.split_counts["train"] / batch)
+    updates_s = steps * step_seconds(network, resolved.optimizer)
+    return fit_to_budget(minutes, image_s * images, size, epochs, _smallest_px(recipe, resolved), updates_s)
 
 
 def _smallest_px(recipe: Recipe, resolved: Recipe) -> int:
