@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audited, with_corrections
+from eighteen.api.data import PathLike, audited, require_closed_test, with_corrections
 from eighteen.core import store
 from eighteen.core.config import recipe_from_json
 from eighteen.core.corrections import Corrections
@@ -50,7 +50,8 @@ def clean(
     Raises:
         DatasetError: the decisions do not fit the pictures, or change nothing outside the test split; the
             folds cannot be dealt, or one of them holds all pictures of a class.
-        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures, or the recipe
+            opens the test split.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_clean` goes on.
     """
@@ -68,6 +69,7 @@ def clean(
     decisions, out = Corrections.read(corrections), Path(out)
     require_absent(out)
     recipe = with_corrections(recipe or Recipe(), None)
+    require_closed_test(recipe, "a proof of corrections")
     found = audited(data, recipe, progress)
     decisions_outside_test(decisions, found.dataset)  # says what does not fit before anything is trained
     folds = folds or default_folds(found.dataset)

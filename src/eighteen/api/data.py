@@ -109,6 +109,23 @@ def require_test_split(dataset: Dataset, option: str) -> None:
         )
 
 
+def require_closed_test(recipe: Recipe, what: str) -> None:
+    """Refuses a recipe that opens the test split where nothing is scored on it.
+
+    Args:
+        recipe: as it was given.
+        what: that leaves the test split out, such as "a search".
+
+    Raises:
+        RecipeError: `evaluation.open_test` is true.
+    """
+    if recipe.evaluation.open_test:
+        raise RecipeError(
+            f"evaluation.open_test is true, and {what} never opens the test split; expected false: leave it "
+            f"out, or --set evaluation.open_test=false. To open it: eighteen train DATA --test --out RUN"
+        )
+
+
 def _corrections(recipe: Recipe) -> Corrections | None:
     data = recipe.data
     if data.corrections is None:
