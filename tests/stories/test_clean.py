@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from eighteen import Recipe
-from eighteen.api import clean, resume_clean
+from eighteen.api import clean, resume_clean, review
 from eighteen.core.errors import DatasetError, RunError
 from eighteen.core.study import Study
 from eighteen.evaluating.cleaning import Cleaning
@@ -93,6 +93,16 @@ def test_a_finished_study_is_read_and_not_trained_again(done: tuple[Study, Clean
     before = {run.path: run.weights_path.stat().st_mtime_ns for run in study.runs}
     assert resume_clean(study.path).to_json() == found.to_json()
     assert {run.path: run.weights_path.stat().st_mtime_ns for run in study.runs} == before
+
+
+def test_a_review_of_the_study_shows_the_labels_that_its_trainings_contradict(
+    done: tuple[Study, Cleaning],
+) -> None:
+    study, _ = done
+    found = review(study.path)
+    named = {row["path"] for row in found.suspects.rows() if row["finding"] == "surprising"}
+    assert len({name for name in named if "wrong-" in name}) >= 6
+    assert found.settings.test_fraction == 0.0, "it is read as the study read it"
 
 
 def test_decisions_that_change_nothing_are_refused_before_any_training(

@@ -188,9 +188,7 @@ def test_equal_decisions_do_no_harm(photos: Path, table: Callable[[str], Path]) 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("path,action,label,Label,,\na.png,relabel,dog,cat,,\n", "utf-8")
-    with pytest.raises(
-        DatasetError, match=r"c\.csv, line 1: the column label is there more.*rename"
-    ):
+    with pytest.raises(DatasetError, match=r"c\.csv, line 1: the column label is there more.*rename"):
         Corrections.read(path)
     path.write_text("path,action,notes,notes,,\na.png,drop,a,b,,\n", "utf-8")
     assert [row.action for row in Corrections.read(path).rows] == ["drop"], "others are passed over"
