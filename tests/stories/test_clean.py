@@ -11,7 +11,7 @@ import pytest
 
 from eighteen import Recipe
 from eighteen.api import clean, resume_clean, review
-from eighteen.core.errors import DatasetError, RunError
+from eighteen.core.errors import DatasetError, RecipeError, RunError
 from eighteen.core.study import Study
 from eighteen.evaluating.cleaning import Cleaning
 
@@ -114,6 +114,15 @@ def test_decisions_that_change_nothing_are_refused_before_any_training(
         table.write_csv(tmp_path / "nothing.csv")
         with pytest.raises(DatasetError, match="changes no label and drops no picture"):
             clean(photos, tmp_path / "nothing.csv", tmp_path / "study", small(), folds=2)
+    assert not (tmp_path / "study").exists()
+
+
+def test_other_corrections_of_the_recipe_are_refused(
+    photos: Path, decisions: Path, small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    other = small(**{"data.corrections": "other.csv"})
+    with pytest.raises(RecipeError, match=r"data\.corrections is other\.csv, .* expected one file: leave"):
+        clean(photos, decisions, tmp_path / "study", other, folds=2)
     assert not (tmp_path / "study").exists()
 
 

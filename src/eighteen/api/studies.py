@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eighteen.api.data import PathLike, audited, pinned, require_closed_test
+from eighteen.api.data import PathLike, audited, pinned
+from eighteen.api.locked import require_closed_test
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RecipeError

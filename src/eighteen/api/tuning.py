@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audited, pinned, require_closed_test, require_test_split
+from eighteen.api.data import PathLike, audited, pinned
+from eighteen.api.locked import require_closed_test, require_test_split
 from eighteen.core.config import set_by_user
 from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import EighteenError, Interrupted
