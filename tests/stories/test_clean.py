@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from eighteen import Recipe
-from eighteen.api import clean, resume_clean
-from eighteen.core.errors import DatasetError, RunError
+from eighteen.api import clean, resume_clean, review
+from eighteen.core.errors import DatasetError, RecipeError, RunError
 from eighteen.core.study import Study
 from eighteen.evaluating.cleaning import Cleaning
 
@@ -95,6 +95,16 @@ def test_a_finished_study_is_read_and_not_trained_again(done: tuple[Study, Clean
     assert {run.path: run.weights_path.stat().st_mtime_ns for run in study.runs} == before
 
 
+def test_a_review_of_the_study_shows_the_labels_that_its_trainings_contradict(
+    done: tuple[Study, Cleaning],
+) -> None:
+    study, _ = done
+    found = review(study.path)
+    named = {row["path"] for row in found.suspects.rows() if row["finding"] == "surprising"}
+    assert len({name for name in named if "wrong-" in name}) >= 6
+    assert found.settings.test_fraction == 0.0, "it is read as the study read it"
+
+
 def test_decisions_that_change_nothing_are_refused_before_any_training(
     photos: Path, small: Callable[..., Recipe], tmp_path: Path
 ) -> None:
@@ -104,6 +114,15 @@ def test_decisions_that_change_nothing_are_refused_before_any_training(
         table.write_csv(tmp_path / "nothing.csv")
         with pytest.raises(DatasetError, match="changes no label and drops no picture"):
             clean(photos, tmp_path / "nothing.csv", tmp_path / "study", small(), folds=2)
+    assert not (tmp_path / "study").exists()
+
+
+def test_other_corrections_of_the_recipe_are_refused(
+    photos: Path, decisions: Path, small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    other = small(**{"data.corrections": "other.csv"})
+    with pytest.raises(RecipeError, match=r"data\.corrections is other\.csv, .* expected one file: leave"):
+        clean(photos, decisions, tmp_path / "study", other, folds=2)
     assert not (tmp_path / "study").exists()
 
 

@@ -27,3 +27,20 @@ def test_pictures_that_the_run_did_not_know_are_split_as_asked(asked: dict[str, 
         if share := asked.get(f"{split}_fraction"):
             new = found.table["split"][20:].to_list()
             assert new.count(split) / len(new) == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        (["train", "val", "test"], "data.val_fraction, data.test_fraction moves no picture"),
+        (["train", "train", "test"], "stay as they are: data.test_fraction moves no picture"),
+        (["", "", ""], ""),
+    ],
+)
+def test_shares_that_given_splits_leave_nothing_to_do_are_named(splits: list[str], said: str) -> None:
+    given = dataset_of(["cat", "dog", "cat"] * 10, splits * 10)
+    asked = Recipe().changed(data={"val_fraction": 0.4, "test_fraction": 0.4})
+    told = [note.message for note in api.split(given, asked).notes if note.check == "idle_shares"]
+    assert len(told) == bool(said) and said in " ".join(told)
+    for recipe in (Recipe(), asked.changed(data={"resplit": True})):
+        assert "idle_shares" not in {note.check for note in api.split(given, recipe).notes}

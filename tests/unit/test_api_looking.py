@@ -73,6 +73,20 @@ def test_a_study_names_wrong_labels_outside_the_test_split(photos: Path, tmp_pat
 def test_frozen_looks_tell_the_test_split_only_when_asked(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    look_at_colours(monkeypatch)
+    recipe = Recipe()
+    found = api.audit(photos, recipe, frozen=True)
+    assert named(found) == [(WRONG,)] and openings(found.dataset) == []
+    asked = api.audit(photos, recipe, frozen=True, test_labels=True)
+    looked = [finding.message for finding in asked.findings if finding.check == "label_errors"]
+    assert len(looked) == 2 and "of 52" in looked[0] and "of 40" in looked[1]
+    assert set(named(asked)[1]) <= {"test/a/03.png"}
+    (opening,) = openings(asked.dataset)
+    assert opening["purpose"] == "audit of its labels"
+
+
+def look_at_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen features are mean colours, so that no network is needed."""
     from eighteen.training import frozen
 
     def colours(reader: object, dataset: Dataset, progress: object = None) -> np.ndarray:
@@ -83,15 +97,46 @@ def test_frozen_looks_tell_the_test_split_only_when_asked(
 
     monkeypatch.setattr(frozen, "frozen_reader", lambda *_: None)
     monkeypatch.setattr(frozen, "frozen_features", colours)
-    recipe = Recipe()
-    found = api.audit(photos, recipe, frozen=True)
-    assert named(found) == [(WRONG,)] and openings(found.dataset) == []
-    asked = api.audit(photos, recipe, frozen=True, test_labels=True)
-    looked = [finding.message for finding in asked.findings if finding.check == "label_errors"]
-    assert len(looked) == 2 and "of 52" in looked[0] and "of 40" in looked[1]
-    assert set(named(asked)[1]) <= {"test/a/03.png"}
-    (opening,) = openings(asked.dataset)
-    assert opening["purpose"] == "audit of its labels"
+
+
+def grouped(photos: Path, groups: int) -> Dataset:
+    """Pictures of train and val in so many groups, with the wrong label among them; those of test alone."""
+    found = api.audit(photos).dataset
+    names, seen = [], 0
+    for split in found.table["split"]:
+        names.append("alone" if split == "test" else f"farm {seen % groups}")
+        seen += split != "test"
+    return found.with_columns(group=names)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4])
+def test_frozen_looks_take_as_many_folds_as_there_are_groups(
+    groups: int, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_at_colours(monkeypatch)
+    monkeypatch.setattr("eighteen.api.looking.LEAST_IMAGES", 50)
+    found = api.audit(grouped(photos, groups), frozen=True, test_labels=True)
+    assert named(found)[0] == (WRONG,)
+    assert "enough" not in {finding.check for finding in found.findings}
+
+
+def test_frozen_looks_at_one_group_say_what_to_do(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look_at_colours(monkeypatch)
+    said = "all 52 pictures to learn from are of one group.*expected 2 groups or more.*--group-column"
+    with pytest.raises(DatasetError, match=said):
+        api.audit(grouped(photos, 1), frozen=True)
+
+
+def test_a_class_that_only_one_group_shows_is_not_judged(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_at_colours(monkeypatch)
+    found = grouped(photos, 3)
+    rows = zip(found.table["target"], found.table["group"], strict=True)
+    alone = found.with_columns(group=["farm b" if target == "b" else group for target, group in rows])
+    looked = [each for each in api.audit(alone, frozen=True).findings if each.check == "label_errors"]
+    assert any("one group" in each.message and each.message.endswith("b") for each in looked)
+    assert not any(image.startswith(("train/b", "val/b")) for each in looked for image in each.images)
 
 
 def test_what_cannot_be_asked_is_said(photos: Path, tmp_path: Path) -> None:

@@ -151,9 +151,47 @@ def test_every_action_does_what_it_says(photos: Path, table: Callable[[str], Pat
 
 
 def test_the_last_decision_counts(photos: Path, table: Callable[[str], Path]) -> None:
-    rows = "train/cat/0.png,drop,,,,\ntrain/cat/0.png,relabel,dog,,,\ntrain/cat/0.png,keep,,,,\n"
-    done = Corrections.read(table(rows)).applied_to(read(photos))
-    assert label_of(done, "train/cat/0.png") == "cat"
+    """As a review writes them: by time, also within one second, and after lines of a spreadsheet."""
+    rows = "train/cat/0.png,drop,,,,\ntrain/cat/0.png,relabel,dog,,ann,2026-01-31T12:00:00Z\n"
+    rows += "train/cat/0.png,drop,,,bob,2026-01-31T12:00:00Z\n"
+    done = Corrections.read(table(rows + "train/cat/0.png,keep,,,ann,2026-01-31T12:00:01Z\n"))
+    assert label_of(done.applied_to(read(photos)), "train/cat/0.png") == "cat"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("drop,,,,", "keep,,,,"),
+        ("relabel,dog,,,", "relabel,cat,,,"),
+        ("drop,,,ann,2026-01-31T12:00:00Z", "keep,,,bob,"),
+        ("drop,,,ann,2026-01-31T12:00:00Z", "keep,,,bob,2026-01-30T12:00:00Z"),
+        ("drop,,,ann,31.1.2026 12:00", "keep,,,bob,2026-01-30T12:00:00Z"),
+    ],
+)
+def test_lines_that_contradict_each_other_are_refused(
+    first: str, second: str, photos: Path, table: Callable[[str], Path]
+) -> None:
+    rows = f"train/cat/0.png,{first}\ntrain/cat/1.png,keep,,,,\ntrain/cat/0.png,{second}\n"
+    with pytest.raises(DatasetError) as refused:
+        Corrections.read(table(rows)).applied_to(read(photos))
+    said = str(refused.value)
+    assert "corrections.csv does not fit" in said and "a problem: lines 2 and 4 decide differently" in said
+    assert "about 'train/cat/0.png'" in said and "keep one of them" in said
+
+
+def test_equal_decisions_do_no_harm(photos: Path, table: Callable[[str], Path]) -> None:
+    once, twice = "train/cat/0.png,relabel,dog,,,\n", "train/cat/0.png,relabel,dog,seen again,bob,\n"
+    done = Corrections.read(table(once + twice)).applied_to(read(photos))
+    assert label_of(done, "train/cat/0.png") == "dog"
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("path,action,label,Label,,\na.png,relabel,dog,cat,,\n", "utf-8")
+    with pytest.raises(DatasetError, match=r"c\.csv, line 1: the column label is there more.*rename"):
+        Corrections.read(path)
+    path.write_text("path,action,notes,notes,,\na.png,drop,a,b,,\n", "utf-8")
+    assert [row.action for row in Corrections.read(path).rows] == ["drop"], "others are passed over"
 
 
 def test_only_labels_that_change_are_counted(tmp_path: Path, table: Callable[[str], Path]) -> None:

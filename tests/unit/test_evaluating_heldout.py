@@ -16,6 +16,7 @@ from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError, RecipeError
 from eighteen.core.recipe import Recipe
+from eighteen.core.study import Study
 from eighteen.evaluating.heldout import Part, parts, require_every_class
 from eighteen.splitting import split
 from eighteen.training import teaching
@@ -177,10 +178,29 @@ def test_a_test_split_that_is_not_there_is_said_before_training(tmp_path: Path) 
     said = r"asks for the test split, and these pictures have none.*--resplit"
     with pytest.raises(DatasetError, match=rf"--test \(evaluation\.open_test\) {said}"):
         api.train(dataset, tmp_path / "out", opens)
-    with pytest.raises(DatasetError, match=rf"--test {said}"):
+    with pytest.raises(DatasetError, match=rf"--test \(evaluation\.open_test\) {said}"):
         api.climb(dataset, tmp_path / "out", open_test=True)
-    with pytest.raises(RecipeError, match="a search never opens the test split"):
-        api.tune(dataset, tmp_path / "out", opens, trials=5)
+    with pytest.raises(DatasetError, match=rf"--test \(evaluation\.open_test\) {said}"):
+        api.climb(dataset, tmp_path / "out", opens)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("unaudited")
+@pytest.mark.parametrize("kind", STUDIES)
+def test_a_recipe_that_opens_the_test_split_is_heeded_or_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A climb opens it once, at its end, as `train` does; the other studies leave it closed."""
+    monkeypatch.setattr("eighteen.api.tuning.resume_climb", lambda out, progress: Study.open(out))
+    dataset = with_a_rare_class(5)
+    dataset = dataset.with_columns(split=["test"] * 10 + dataset.table["split"].to_list()[10:])
+    opens = Recipe().changed(evaluation={"open_test": True})
+    if kind == "climb":
+        assert STUDIES[kind](dataset, tmp_path / "out", opens).asked["open_test"] is True
+        return
+    said = r"evaluation\.open_test is true, and a [\w -]+ never opens the test split; expected false.*--test"
+    with pytest.raises(RecipeError, match=said):
+        STUDIES[kind](dataset, tmp_path / "out", opens)
     assert not list(tmp_path.iterdir())
 
 

@@ -506,6 +506,24 @@ def test_the_card_tells_what_it_must(make_run: Callable[..., Run], tmp_path: Pat
     assert card.startswith("---\nlibrary_name: eighteen\n")
 
 
+def test_files_stand_in_reports_by_their_names(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run, home = make_run(), (tmp_path / "home" / "ann").as_posix()
+    placed = run.recipe.changed(
+        data={"splits_from": f"{home}/runs/first", "corrections": f"{home}/corrections.csv"},
+        model={"weights": f"{home}/backbone.pt"},
+        training={"teacher": (f"{home}/runs/large", "itself")},
+    )
+    run.save_recipe(placed, REASONS)
+    write_report(run)
+    page, card = ((run.path / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
+    assert home not in page and home not in card
+    assert "started from the weights backbone.pt" in page
+    assert "--weights backbone.pt" in card and "that of backbone.pt, which only" in card
+    assert "recipe.json of the run says in which folders" in page
+    assert Run.open(run.path).recipe == placed, "the run itself can open them again"
+    assert not collect(make_run("plain")).names_only
+
+
 def test_the_card_of_an_unmeasured_run_warns(make_run: Callable[..., Run]) -> None:
     run = make_run(predicted=())
     write_report(run)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eighteen.api.data import PathLike, audited, with_corrections
+from eighteen.api.locked import require_closed_test
 from eighteen.core import store
 from eighteen.core.config import recipe_from_json
 from eighteen.core.corrections import Corrections
@@ -41,7 +42,7 @@ def clean(
         data: a path for `read`, or a data set, uncorrected.
         corrections: the file of decisions, as `eighteen review` writes it; the study keeps a copy.
         out: the study's folder to make; it must not exist.
-        recipe: how each training goes; None takes the default recipe. Its own corrections are left out.
+        recipe: how each training goes; None takes the default recipe. It names no other corrections.
         seeds: trainings before and after (and a fold).
         folds: cross-validation with so many folds; 1 holds validation out; None takes 5 up to 5,000
             pictures outside the test split, and 1 above.
@@ -50,7 +51,8 @@ def clean(
     Raises:
         DatasetError: the decisions do not fit the pictures, or change nothing outside the test split; the
             folds cannot be dealt, or one of them holds all pictures of a class.
-        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures, or the recipe
+            opens the test split or names other corrections.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_clean` goes on.
     """
@@ -67,7 +69,15 @@ def clean(
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
     decisions, out = Corrections.read(corrections), Path(out)
     require_absent(out)
-    recipe = with_corrections(recipe or Recipe(), None)
+    recipe = recipe or Recipe()
+    named = recipe.data.corrections
+    if named is not None and Path(named).resolve() != Path(corrections).resolve():
+        raise RecipeError(
+            f"data.corrections is {named}, and the corrections to prove are {corrections}; "
+            f"expected one file: leave data.corrections out, or --set data.corrections=none"
+        )
+    recipe = with_corrections(recipe, None)
+    require_closed_test(recipe, "a proof of corrections")
     found = audited(data, recipe, progress)
     decisions_outside_test(decisions, found.dataset)  # says what does not fit before anything is trained
     folds = folds or default_folds(found.dataset)

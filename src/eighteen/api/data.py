@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from eighteen.auditing import Audit, judged
 from eighteen.auditing import audit as audit_dataset
 from eighteen.core import store
+from eighteen.core.config import set_by_user
 from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError, GateError, RecipeError, RunError
@@ -92,23 +93,6 @@ def chosen_rows(data: PathLike, split: str | None, recipe: Recipe) -> Dataset:
     return chosen
 
 
-def require_test_split(dataset: Dataset, option: str) -> None:
-    """Says before anything is trained that there is no test split to open.
-
-    Args:
-        dataset: audited, with splits.
-        option: that asks for it.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    if not dataset.split_counts["test"]:
-        raise DatasetError(
-            f"{option} asks for the test split, and these pictures have none; expected some whose split is "
-            f"test. Leave {option} out, name a test split in the data, or make all splits anew with --resplit"
-        )
-
-
 def _corrections(recipe: Recipe) -> Corrections | None:
     data = recipe.data
     if data.corrections is None:
@@ -133,13 +117,28 @@ def split(dataset: Dataset, recipe: Recipe | None = None) -> Dataset:
             test_fraction=data.test_fraction,
             seed=data.split_seed,
         )
-    return split_dataset(
+    done = split_dataset(
         dataset,
         val_fraction=data.val_fraction,
         test_fraction=data.test_fraction,
         seed=data.split_seed,
         resplit=data.resplit,
     )
+    return done.with_notes(_idle_shares(dataset, recipe or Recipe()))
+
+
+def _idle_shares(given: Dataset, recipe: Recipe) -> list[Finding]:
+    """Shares that were asked for and that given splits leave nothing to do."""
+    if not given.has_splits or recipe.data.resplit:
+        return []
+    idle = ["data.val_fraction"] * bool(given.split_counts["val"]) + ["data.test_fraction"]
+    asked = [name for name in idle if name in set_by_user(recipe)]
+    if not asked:
+        return []
+    message = f"the given splits stay as they are: {', '.join(asked)} moves no picture between them"
+    return [
+        Finding("idle_shares", "warning", message, (), "leave it out, or make all splits anew: --resplit")
+    ]
 
 
 def audit(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from eighteen.auditing.enough import LEAST_IMAGES, find_need
@@ -16,7 +18,7 @@ from eighteen.auditing.label_errors import find_label_errors
 from eighteen.auditing.outliers import find_outliers
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError, EighteenError, RunError
-from eighteen.core.findings import Finding
+from eighteen.core.findings import Finding, name_some
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
@@ -58,10 +60,12 @@ def findings_of_features(
         test_labels: also looks at the labels of the test split, scored by a head fitted on all others.
 
     Raises:
+        DatasetError: all pictures outside the test split are of one group.
         WeightsError: the weights cannot be had.
         RecipeError: the recipe has no weights.
     """
-    from eighteen.training.frozen import frozen_features, frozen_reader, score_out_of_fold
+    from eighteen.splitting import find_units
+    from eighteen.training.frozen import FOLDS, frozen_features, frozen_reader, score_out_of_fold
     from eighteen.training.learning_curve import hits_by_size
     from eighteen.training.voting import opinions, opinions_of_others
 
@@ -70,10 +74,11 @@ def findings_of_features(
     features = frozen_features(reader, known, progress)
     scored = score_out_of_fold(known, features, recipe.data.split_seed)
     found = [
-        find_label_errors(opinions(known, features, scored), _labels(known)),
+        *_label_errors_of_learned(known, opinions(known, features, scored), scored.folds),
         *find_outliers(known, features),
     ]
-    if len(known) >= LEAST_IMAGES:
+    # A share of fewer groups is the same groups again: there is no curve.
+    if len(known) >= LEAST_IMAGES and len(find_units(known)) >= FOLDS:
         sizes, hits = hits_by_size(known, features, scored, recipe.seed)
         found += find_need(sizes, hits, known.table["group"].to_list())
     test = dataset.subset("test")
@@ -100,6 +105,26 @@ def _outside_test(dataset: Dataset) -> Dataset:
 
 def _labels(dataset: Dataset) -> dict[str, str]:
     return dict(dataset.table.select("id", "target").iter_rows())
+
+
+def _label_errors_of_learned(
+    known: Dataset, said: Predictions, folds: npt.NDArray[np.int64]
+) -> list[Finding]:
+    """Label errors; a class that lies in one fold alone is known to no head that judges it."""
+    in_folds = known.table.select("id", "target", pl.Series("fold", folds)).with_columns(
+        pl.col("fold").n_unique().over("target")
+    )
+    labels = dict(in_folds.filter(pl.col("fold") > 1).select("id", "target").iter_rows())
+    found = [find_label_errors(said, labels)] if labels else []
+    alone = in_folds.filter(pl.col("fold") == 1)["target"].unique().sort().to_list()
+    if alone:
+        message = (
+            f"labels of some classes were not judged: all their pictures lie in one group, or in groups that "
+            f"were held out together, so that no head knew the class: {name_some(alone)}"
+        )
+        advice = "add pictures of such a class in other groups"
+        found.append(Finding("label_errors", "info", message, (), advice))
+    return found
 
 
 def _held_out(source: Path) -> Predictions:

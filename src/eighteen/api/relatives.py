@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from eighteen.api.data import PathLike, audited, pinned
+from eighteen.api.locked import require_closed_test
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RecipeError
@@ -49,7 +50,7 @@ def compare_models(
 
     Raises:
         EighteenError: a name is unknown, or the settings contradict each other, or the weights of a run
-            have learned from pictures that are to be held out.
+            have learned from pictures that are to be held out; or the recipe opens the test split.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare_models` goes on.
     """
@@ -58,6 +59,7 @@ def compare_models(
 
     recipe = recipe or Recipe()
     _check(models, recipe, track, seeds, folds)
+    require_closed_test(recipe, "a comparison")
     for name in models:
         check_name(name)
     require_absent(Path(out))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from eighteen.api.data import PathLike, audit
 from eighteen.auditing import audit as audit_dataset
+from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import SPLITS, Dataset
 from eighteen.core.errors import DatasetError
 from eighteen.core.findings import Finding
@@ -132,12 +133,33 @@ def _material(path: Path, split: str | None, recipe: Recipe, progress: Progress)
         return _Material(run.dataset, run.findings, predictions, run.recipe.data)
     if (path / "study.json").exists():
         study = Study.open(path)
-        there = (study.path / "predictions.parquet").exists()
-        found = audit_dataset(study.dataset, progress=progress)
-        predictions = study.predictions if there else None
-        return _Material(found.dataset, found.findings, predictions, Recipe().data)
+        settings = _settings_of(study)
+        found = audit_dataset(study.dataset, max_pixels=settings.max_pixels, progress=progress)
+        return _Material(found.dataset, found.findings, _held_out(study), settings)
     audited = audit(path, recipe, progress)
     return _Material(audited.dataset, audited.findings, None, recipe.data)
+
+
+def _settings_of(study: Study) -> DataSection:
+    """How the study read its pictures; recipes that it compares read them alike."""
+    asked = study.asked
+    recipes = [asked["recipe"]] if "recipe" in asked else asked.get("recipes", [])
+    return recipe_from_json(recipes[0]).data if recipes else Recipe().data
+
+
+def _held_out(study: Study) -> Predictions | None:
+    """What the trainings of a study said about pictures that they had not seen; None where none is done.
+
+    A cross-validation keeps that in one file, every other study in its runs.
+    """
+    if (study.path / "predictions.parquet").exists():
+        return study.predictions
+    said = [run.predictions("held_out") for run in study.runs if "held_out" in run.predicted_splits]
+    if not said:
+        return None
+    from eighteen.evaluating.heldout import together
+
+    return together(said)
 
 
 def _check(dataset: Dataset, path: Path, split: str | None) -> None:

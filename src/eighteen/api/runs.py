@@ -13,15 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from eighteen.api.artifacts import evaluate_artifact
-from eighteen.api.data import (
-    PathLike,
-    audited,
-    chosen_rows,
-    pinned,
-    read,
-    require_test_split,
-    with_corrections,
-)
+from eighteen.api.data import PathLike, audited, chosen_rows, pinned, read, with_corrections
+from eighteen.api.locked import require_test_split
 from eighteen.auditing.scan import scan
 from eighteen.core.config import load_recipe
 from eighteen.core.dataset import SPLITS, Dataset

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from eighteen.api.data import PathLike, audited, pinned
+from eighteen.api.locked import require_closed_test
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RecipeError
@@ -38,7 +39,8 @@ def crossval(
 
     Raises:
         DatasetError: the folds cannot be dealt, or one of them holds all pictures of a class.
-        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures, or a recipe opens
+            the test split.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_crossval` goes on.
     """
@@ -47,6 +49,7 @@ def crossval(
     recipe, out = pinned(recipe or Recipe()), Path(out)
     if folds < 2 or repeats < 1:
         raise RecipeError(f"{folds} folds, {repeats} repeats: expected 2 folds or more and 1 repeat or more")
+    require_closed_test(recipe, "a cross-validation")
     require_absent(out)
     found = audited(data, recipe, progress)
     check_study(found.dataset, [recipe], folds, repeats)
@@ -132,7 +135,8 @@ def compare_recipes(
 
     Raises:
         DatasetError: the folds cannot be dealt, or one of them holds all pictures of a class.
-        RecipeError: a teacher, or the weights of a run, have learned from these pictures.
+        RecipeError: a teacher, or the weights of a run, have learned from these pictures, or a recipe opens
+            the test split.
         GateError: a finding blocks training.
         Interrupted: the user stopped it; `resume_compare` goes on.
     """
@@ -142,6 +146,8 @@ def compare_recipes(
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
     if first.data != second.data:
         raise RecipeError("the two recipes read the data differently; their data sections must be the same")
+    for recipe in (first, second):
+        require_closed_test(recipe, "a comparison")
     require_absent(Path(out))
     first, second = pinned(first), pinned(second)
     found = audited(data, first, progress)

@@ -9,10 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eighteen.api.data import PathLike, audited, pinned, require_test_split
+from eighteen.api.data import PathLike, audited, pinned
+from eighteen.api.locked import require_closed_test, require_test_split
 from eighteen.core.config import set_by_user
 from eighteen.core.dataset import SPLITS, Dataset
-from eighteen.core.errors import EighteenError, Interrupted, RecipeError
+from eighteen.core.errors import EighteenError, Interrupted
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import require_absent
@@ -74,11 +75,7 @@ def tune(
 
     recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
-    if recipe.evaluation.open_test:
-        raise RecipeError(
-            "evaluation.open_test is true, and a search never opens the test split; expected false. Open it "
-            "with the training that follows: eighteen train DATA --test --out RUN"
-        )
+    require_closed_test(recipe, "a search")
     found = audited(data, recipe, progress)
     check_weights_of_study(recipe, found.dataset, SPLITS)
     asked = asked_for(
@@ -179,7 +176,7 @@ def climb(
         minutes: for everything together; None sets no limit.
         folds: of the climb and of the confirmation.
         seeds: of the confirmation.
-        open_test: score the locked test split once, with the last training.
+        open_test: score the locked test split once, with the last training; so does `evaluation.open_test`.
 
     Returns:
         The finished study; its `result` is the answer.
@@ -199,10 +196,11 @@ def climb(
     fixed = set_by_user(recipe or Recipe())
     recipe, out = pinned(recipe or Recipe()), Path(out)
     require_absent(out)
+    open_test = open_test or recipe.evaluation.open_test
     asked = AskedClimb(recipe, start, only, without, metric, minutes, folds, seeds, open_test, fixed)
     found = audited(data, recipe, progress)
     if open_test:
-        require_test_split(found.dataset, "--test")
+        require_test_split(found.dataset, "--test (evaluation.open_test)")
     check_study(found.dataset, [recipe], folds, measured=SPLITS)
     effort, salt = confirming.Effort(folds, seeds), recipe.data.split_seed
     confirming.check_dealings(outside_test(found.dataset), effort, salt, minutes is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -75,6 +75,10 @@ def make_recipe(
     """The recipe of a command line: its recipe, then its flags, then `--set`, later ones winning."""
     from eighteen.core.config import load_recipe
 
+    if resplit and split_column is not None:
+        raise typer.BadParameter(
+            f"--split-column {split_column} names splits that --resplit ignores; leave one of them out"
+        )
     named = {
         **flags,
         "data.image_column": image_column,
@@ -89,6 +93,30 @@ def make_recipe(
     }
     given = [setting(key, value) for key, value in named.items() if value is not None]
     return load_recipe(name, [*given, *(settings or [])])
+
+
+def require_sections(
+    settings: list[str] | None, sections: Collection[str], *, idle: Collection[str] = (), more: str = ""
+) -> None:
+    """Refuses `--set` of what a command does not look at. A recipe file may hold more: it serves others too.
+
+    Args:
+        settings: as they were given.
+        sections: names of sections, or of single fields with their section, that have an effect.
+        idle: fields of these sections that have none.
+        more: how the others would get one.
+
+    Raises:
+        typer.BadParameter: naming the first that would do nothing.
+    """
+    for each in settings or []:
+        name = each.partition("=")[0].strip()
+        if name in idle or not {name, name.partition(".")[0]} & {*sections}:
+            expected = ", ".join(one if "." in one or one == "seed" else f"{one}.KEY" for one in sections)
+            raise typer.BadParameter(
+                f"--set {each} would do nothing here; expected {expected}=VALUE, such as "
+                f"data.allow_outside=true{more}"
+            )
 
 
 def training_flags(

@@ -9,6 +9,9 @@ import typer
 
 from eighteen.cli import _options as opt
 
+LOOKED_AT = ("inputs", "model", "seed", "training.device")
+"""Beside the data: what frozen features depend on."""
+
 
 def command(
     data: opt.DataPath,
@@ -53,6 +56,9 @@ def command(
     """
     if model is not None and weights is None:
         raise typer.BadParameter("--model looks with weights: add --weights FILE, or --weights imagenet")
+    looks = weights is not None
+    more = "" if looks else "; to look with a network, --model NAME --weights FILE"
+    opt.require_sections(settings, ["data", *(LOOKED_AT if looks else [])], more=more)
     from eighteen import api
     from eighteen.cli import _display as show
 
@@ -77,9 +83,7 @@ def command(
     if groups_out is not None:
         api.check_groups_file(groups_out)
     with show.progress_bars() as bars:
-        found = api.audit(
-            data, chosen, bars, labels_from=labels_from, frozen=weights is not None, test_labels=test_labels
-        )
+        found = api.audit(data, chosen, bars, labels_from=labels_from, frozen=looks, test_labels=test_labels)
     if groups_out is not None:
         api.write_groups(found, groups_out)
     if as_json:

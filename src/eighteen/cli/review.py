@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     path: Annotated[
         Path, typer.Argument(metavar="RUN|STUDY|DATA", help="A run or study, or a data set to audit for it.")
     ],
@@ -60,8 +61,16 @@ def command(
     columns = {"--image-column": image_column, "--label-column": label_column}
     columns |= {"--split-column": split_column, "--group-column": group_column}
     given = [name for name, value in {**columns, "--recipe": recipe, "--set": settings}.items() if value]
-    if given and any((path / name).exists() for name in ("run.json", "study.json")):
+    was_read = any((path / name).exists() for name in ("run.json", "study.json"))
+    if given and was_read:
         raise typer.BadParameter(f"{path} was read already; leave out {', '.join(given)}")
+    if data is not None and not was_read:
+        raise typer.BadParameter(
+            f"--data says where the pictures of a run or study lie now, and {path} is neither; leave it out"
+        )
+    opt.require_sections(settings, ["data"], idle=["data.accept", "data.strict"])
+    if listing and (unused := _unused_by_list(context, as_json)):
+        raise typer.BadParameter(f"--list opens no page; leave out {', '.join(unused)}")
     chosen = opt.make_recipe(
         recipe,
         settings,
@@ -86,7 +95,7 @@ def command(
         else:
             _print_rows(found.suspects)
         return
-    if not sys.stdout.isatty() and open_browser and not as_json:
+    if not sys.stdout.isatty() and not as_json and not opt.was_given(context, "open_browser"):
         open_browser = False
 
     def ready() -> None:
@@ -102,6 +111,13 @@ def command(
         address.socket.close()
         raise
     out.print(f"{decided} pictures decided in {file}; use them with --corrections {file}", markup=False)
+
+
+def _unused_by_list(context: typer.Context, as_json: bool) -> list[str]:
+    """Options of the page that were given; the file of decisions stands in the JSON, and nowhere else."""
+    names = {"port": "--port", "open_browser": "--open/--no-open"}
+    names |= {} if as_json else {"corrections": "--corrections"}
+    return [told for name, told in names.items() if opt.was_given(context, name)]
 
 
 def _tell(suspects: Suspects, out: Any) -> None:

@@ -101,12 +101,7 @@ def _of_data(settings: list[str]) -> dict[str, Any]:
     """Values of `--set`, by key of the `data` section; others would do nothing here and are refused."""
     from eighteen.core.config import load_recipe
 
-    for setting in settings:
-        if not setting.strip().startswith("data."):
-            raise typer.BadParameter(
-                f"--set {setting}: expected data.KEY=VALUE, such as data.allow_outside=true; settings of "
-                f"other sections mean nothing here"
-            )
+    opt.require_sections(settings, ["data"])
     data = load_recipe(None, settings).data.model_dump()
     return {key: data[key] for key in (each.partition("=")[0].strip()[5:] for each in settings)}
 

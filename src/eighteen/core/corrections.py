@@ -3,7 +3,8 @@
 In comes a table `path,action,label,reason,by,time`, as `eighteen review` or any spreadsheet writes it; out
 comes a data set with other labels and without the dropped pictures. The files of the pictures and their
 table stay as they are, so that a decision can be taken back by removing its line. The last decision about a
-picture counts.
+picture counts, where its time says that it is the last; lines that contradict each other otherwise are
+refused.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +32,7 @@ look. `keep` and `unsure` change nothing."""
 COLUMNS = ("path", "action", "label", "reason", "by", "time")
 REQUIRED = COLUMNS[:2]
 _END = "end"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 LABEL_BEFORE = "label_before"
 """Column of a corrected data set: the label that the source gave, "" where it was not changed."""
@@ -132,10 +135,11 @@ class Corrections:
         again changes nothing.
 
         Raises:
-            DatasetError: unknown pictures, classes or actions; all of them are named at once.
+            DatasetError: unknown pictures, classes or actions, or lines of a file that decide differently
+                about a picture; all of them are named at once.
         """
         decisions = self.decisions.values()
-        if problems := _problems(decisions, dataset):
+        if problems := [*_problems(decisions, dataset), *_contradictions(self.rows)]:
             count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
             raise DatasetError(
                 f"{self.name} does not fit {dataset.root}, {count}: {name_some(problems, 20)}. "
@@ -209,6 +213,35 @@ def _problems(decisions: Iterable[Correction], dataset: Dataset) -> list[str]:
     return found
 
 
+def _contradictions(rows: Iterable[Correction]) -> list[str]:
+    """Lines that a later one decides differently, whose time does not say that it came later.
+
+    A review writes the time of each decision, so that changing one's mind is no contradiction.
+    """
+    lines: dict[str, list[Correction]] = {}
+    for row in rows:
+        if row.line:
+            lines.setdefault(row.path, []).append(row)
+    return [
+        f"lines {row.line} and {last.line} decide differently about '{last.path}' ({_words(row)}; "
+        f"{_words(last)}), and their times do not say that line {last.line} came later: keep one of them"
+        for *earlier, last in lines.values()
+        for row in earlier
+        if _words(row) != _words(last) and not _is_later(last, row)
+    ]
+
+
+def _is_later(last: Correction, row: Correction) -> bool:
+    """Whether a line says that it was written after another one, or in the same second."""
+    if not _TIME.fullmatch(last.time):
+        return False
+    return row.time <= last.time if _TIME.fullmatch(row.time) else not row.time
+
+
+def _words(row: Correction) -> str:
+    return f"{row.action} {row.label}" if row.action == "relabel" else row.action
+
+
 def _parsed(path: Path, text: str) -> tuple[tuple[Correction, ...], int]:
     """The decisions of a file, and the number of a last line that was cut (0: it is whole)."""
     first = text.split("\n", 1)[0]
@@ -231,6 +264,12 @@ def _parsed(path: Path, text: str) -> tuple[tuple[Correction, ...], int]:
     if missing:
         raise DatasetError(
             f"{path} lacks the column {' and '.join(missing)}; expected the first line {','.join(COLUMNS)}"
+        )
+    twice = [name for name in COLUMNS if headings.count(name) > 1]
+    if twice:
+        raise DatasetError(
+            f"{path}, line 1: the column {' and '.join(twice)} is there more than once; expected each once. "
+            f"Remove or rename all but the one that counts"
         )
     last, end = rows.pop() if rows else (1, headings)
     unclosed = end != [_END]

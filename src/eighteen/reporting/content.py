@@ -19,7 +19,13 @@ from eighteen.reporting.exports import ExportRow, export_rows
 from eighteen.reporting.mistakes import Mistakes, mistakes
 from eighteen.reporting.model import ModelFacts, model_facts
 from eighteen.reporting.results import Result, results
-from eighteen.reporting.settings import Setting, recipe_toml, settings, train_command
+from eighteen.reporting.settings import (
+    Setting,
+    recipe_toml,
+    settings,
+    train_command,
+    without_places,
+)
 from eighteen.reporting.thumbnails import Thumbnail, Thumbnails
 from eighteen.reporting.words import counted, pictures
 
@@ -47,6 +53,7 @@ class Report:
         test: sentence on the test split and how often it was opened.
         command: that makes such a run again.
         public_command: the same without the place of the data.
+        names_only: whether files that the recipe names stand here without their folders.
         events: what happened on the way.
         stages: name and seconds of each finished stage.
     """
@@ -70,6 +77,7 @@ class Report:
     command: str
     public_command: str
     recipe_toml: str
+    names_only: bool
     seed: int
     environment: tuple[tuple[str, str], ...]
     stages: tuple[tuple[str, float], ...]
@@ -100,7 +108,8 @@ def collect(run: Run) -> Report:
     Raises:
         RunError: a file of the run is damaged, or missing where the run's state needs it.
     """
-    info, recipe, reasons, dataset = run.info, run.recipe, run.reasons, run.dataset
+    info, stored, reasons, dataset = run.info, run.recipe, run.reasons, run.dataset
+    recipe = without_places(stored)
     thumbnails = Thumbnails.of(dataset, recipe.data.max_pixels)
     wrong = mistakes(run, thumbnails, MISTAKE_PICTURES)
     findings = shown_findings(run.findings, thumbnails, FINDING_PICTURES)
@@ -125,6 +134,7 @@ def collect(run: Run) -> Report:
         command=train_command(recipe, reasons, dataset.root.as_posix()),
         public_command=train_command(recipe, reasons, "DATA"),
         recipe_toml=recipe_toml(recipe),
+        names_only=recipe != stored,
         seed=recipe.seed,
         environment=_environment(run.environment),
         stages=tuple((stage["name"], float(stage["seconds"])) for stage in info["stages"]),

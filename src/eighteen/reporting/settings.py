@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from eighteen.core.config import fields
@@ -38,6 +39,33 @@ class Setting:
     origin: Origin
     reason: str
     description: str
+
+
+def without_places(recipe: Recipe) -> Recipe:
+    """The recipe as others may read it: files and runs by their names, without the folders of this machine.
+
+    Relative paths stay. The file `weights.safetensors` keeps the name of its run. To open a file again, read
+    the run's `recipe.json`.
+
+    >>> placed = Recipe().changed(model={"weights": "/home/ann/runs/big/weights.safetensors"})
+    >>> without_places(placed).model.weights
+    'big/weights.safetensors'
+    """
+    data = {
+        key: value and _name(value)
+        for key, value in (("splits_from", recipe.data.splits_from), ("corrections", recipe.data.corrections))
+    }
+    teachers = tuple(map(_name, recipe.training.teacher))
+    return recipe.changed(
+        data=data, model={"weights": _name(recipe.model.weights)}, training={"teacher": teachers}
+    )
+
+
+def _name(written: str) -> str:
+    path = Path(written)
+    if not path.is_absolute():
+        return written
+    return "/".join(path.parts[-2:]) if path.name == "weights.safetensors" else path.name
 
 
 def settings(recipe: Recipe, reasons: Mapping[str, str]) -> tuple[Setting, ...]:

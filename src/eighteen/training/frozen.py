@@ -14,14 +14,14 @@ import numpy.typing as npt
 import polars as pl
 
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import RecipeError
+from eighteen.core.errors import DatasetError, RecipeError
 from eighteen.core.predictions import Predictions, softmax
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
-from eighteen.splitting.folds import folds
+from eighteen.splitting import find_units, folds
 from eighteen.training.features import FeatureReader
 from eighteen.training.head import Head, fit_head, out_of_fold
 from eighteen.training.planning import with_statistics
@@ -87,12 +87,12 @@ def score_out_of_fold(dataset: Dataset, features: Floats, seed: int = 0, k: int 
         dataset: audited, without its test split.
         features: `[N, D]`.
         seed: of the folds.
-        k: folds.
+        k: folds; fewer where there are not as many pictures or groups.
 
     Raises:
-        DatasetError: there are fewer pictures or groups than folds.
+        DatasetError: all pictures are of one group, or copies of one.
     """
-    fold = folds(dataset, k, seed)
+    fold = _folds(dataset, k, seed)
     logits, strength = out_of_fold([features], dataset.class_index(), fold, len(dataset.class_names))
     return OutOfFold(as_predictions(dataset, logits, fold), fold, strength)
 
@@ -105,8 +105,12 @@ def score_others(known: Dataset, features: Floats, others: Dataset, their_featur
         features: `[N, D]` of `known`.
         others: of the same classes.
         their_features: `[M, D]`.
+
+    Raises:
+        DatasetError: all known pictures are of one group, or copies of one.
     """
-    head: Head = fit_head([features], known.class_index(), folds(known, FOLDS), len(known.class_names))
+    fold = _folds(known, FOLDS, 0)
+    head: Head = fit_head([features], known.class_index(), fold, len(known.class_names))
     return as_predictions(others, head.logits(their_features), np.full(len(others), -1, np.int64))
 
 
@@ -131,3 +135,14 @@ def as_predictions(dataset: Dataset, logits: Floats, fold: npt.NDArray[np.int64]
         seed=pl.lit(0, pl.Int64),
     )
     return Predictions(rows, {"logits": logits}, dataset.class_names, len(rows))
+
+
+def _folds(dataset: Dataset, k: int, seed: int) -> npt.NDArray[np.int64]:
+    units = len(find_units(dataset, seed))
+    if units < 2:
+        raise DatasetError(
+            f"all {len(dataset)} pictures to learn from are of one group, or copies of one: none can be held "
+            f"out of a head on frozen features; expected 2 groups or more. Name a column with more groups "
+            f"(--group-column) or none, or look without a network: leave --model and --weights out"
+        )
+    return folds(dataset, min(k, units), seed)
