@@ -111,7 +111,7 @@ def test_what_is_wrong_with_the_data_of_a_png_is_told_as_of_a_whole() -> None:
     assert pixels[:, :, 0].tolist() == [list(range(number, number + 10)) for number in range(15)]
     with pytest.raises(UnreadableImage, match="truncated PNG: 90 of 165 bytes of picture data"):
         decode(png(10, 15, 8, 0, zlib.compress(rows[:90])))
-    with pytest.raises(UnreadableImage, match="damaged PNG .Error -3"):
+    with pytest.raises(UnreadableImage, match=r"damaged PNG \(Error -3"):
         decode(png(10, 15, 8, 0, packed[:-1], bytes([packed[-1] ^ 1])))
     more = decode(png(10, 15, 8, 0, zlib.compress(rows + bytes(1000))))
     assert np.array_equal(more.pixels, pixels)
