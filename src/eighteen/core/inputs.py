@@ -23,10 +23,10 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eighteen.core.decoding.value import strips
-from eighteen.core.errors import UnreadableImage
+from eighteen.core.errors import RunError, UnreadableImage
 from eighteen.core.pixels import Picture, Source, decode, to_uint8
 
 Fit = Literal["squash", "crop", "letterbox"]
@@ -156,8 +156,27 @@ class InputSpec(BaseModel):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Self:
-        return cls.model_validate(row)
+    def from_json(cls, row: dict[str, Any], where: str = "the description of the inputs") -> Self:
+        """Reads what `to_json` gave.
+
+        Args:
+            row: as read.
+            where: the file, for the error.
+
+        Raises:
+            RunError: with all that is wrong.
+        """
+        try:
+            return cls.model_validate(row)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, each['loc']))} is {each['input']!r:.60}: {each['msg']}"
+                for each in error.errors()
+            )
+            raise RunError(
+                f"{where} does not say how a picture becomes the network's input ({wrong}); restore it or "
+                f"make it anew"
+            ) from error
 
     @property
     def sha256(self) -> str:
