@@ -251,6 +251,21 @@ def test_too_few_validation_pictures_leave_the_runs_calibration(network: Small, 
     assert model.calibration == own
 
 
+def test_integers_throughout_get_no_bend_where_nothing_can_be_fitted(network: Small, tmp_path: Path) -> None:
+    own = Calibration("bent", (1.5,) * 3, (0.0,) * 3, "fitted", 80, 0.2)
+    judged = held(network, tmp_path)
+    known = judged.known.where(np.arange(len(judged.known)) < LEAST_FOR_CALIBRATION - 1)
+    table = judged.validation.table.filter(pl.col("id").is_in(known.rows["id"].to_list()))
+    fewer = Held(judged.validation.with_table(table), known, None)
+    form, source = played(True), replace(exportable(network), calibration=own)
+    model, _ = to_integers(form, source, fewer, no_training, tmp_path, silent)
+    assert model.calibration.bend == 0.2
+    form.INTEGERS_THROUGHOUT = True  # as LiteRT's
+    model, _ = to_integers(form, source, fewer, no_training, tmp_path / "again", silent)
+    found = model.calibration
+    assert (found.method, found.scale, found.bend, found.n) == ("temperature", own.scale, 0.0, 80)
+
+
 def batches() -> Iterator[Tensor]:
     for seed in count(100):
         yield torch.from_numpy(INPUTS.normalised(painted(32, seed)))

@@ -142,9 +142,10 @@ def to_integers(
             f"written. {figures}. Take a higher precision: --precision fp16"
         )
     facts = {**attempt.facts, "attempts": [each.sentence for each in tried]}
-    if len(held.validation) < LEAST_FOR_CALIBRATION:
-        return attempt.model, facts  # with the run's own calibration
     bends = not getattr(writer, "INTEGERS_THROUGHOUT", False)
+    if len(attempt.said) < LEAST_FOR_CALIBRATION:
+        own = attempt.model.calibration
+        return replace(attempt.model, calibration=own if bends else own.straight), facts
     calibration = fit_calibration(held.validation, attempt.said, held.balanced, bends)
     return replace(attempt.model, calibration=calibration), facts
 
