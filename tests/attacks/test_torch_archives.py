@@ -24,6 +24,7 @@ from eighteen.core.artifact import Artifact, Exportable
 from eighteen.core.calibration import Calibration
 from eighteen.core.errors import RunError
 from eighteen.core.inputs import InputSpec
+from eighteen.formats import _torch_archive
 from eighteen.formats import torch as torch_format
 
 CLASSES = ("a", "b")
@@ -187,6 +188,12 @@ def test_samples_are_neither_written_nor_read(own: Path, tmp_path: Path) -> None
     right = torch_format.open_files(own / "model.pt2", own / "bare.pt2").answer([PICTURE])
     np.testing.assert_array_equal(opened.answer([PICTURE]), right)
     assert not marker.exists()
+
+
+def test_words_are_looked_up_and_not_split_anew_for_each_entry() -> None:
+    words = (_torch_archive._IN_ATEN, _torch_archive._IN_PYTHON, _torch_archive._KINDS)
+    assert {type(each) for each in words} == {frozenset}
+    assert "conv2d" in words[0] and "mul" in words[1] and "as_tensor" in words[2]
 
 
 def test_the_command_refuses_such_a_folder(own: Path, tmp_path: Path) -> None:

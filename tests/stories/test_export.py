@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import polars as pl
 import pytest
 
 from eighteen import Predictor, Recipe, Run, export, train
-from eighteen.core.artifact import Artifact, Exportable, Files
+from eighteen.core.artifact import Artifact, Exportable, Files, Opened
 from eighteen.core.dataset import Dataset
 from eighteen.core.scored import Scored
 from eighteen.evaluating.artifacts import Shipped
+from eighteen.exporting import halves
 from eighteen.formats import onnx as onnx_format
 
 
@@ -148,6 +150,31 @@ def test_integers_are_judged_on_all_of_validation_whatever_is_compared(
     assert parity["attempts"] == len(facts["attempts"])
     assert ("the last of" in parity["note"]) == (parity["attempts"] > 1)
     assert "| Accuracy on validation, exported minus trained, through the tensor entry |" in (
+        out / "README.md"
+    ).read_text("utf-8")
+
+
+def test_of_several_ways_to_integers_one_half_of_validation_chooses_and_the_other_tells(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eighteen: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(halves, "LEAST_IN_HALF", 6)
+    right, asked = onnx_format.open_files, [0]
+
+    def first_without_numbers(model: Path, bare: Path) -> Opened:
+        opened, spoil = right(model, bare), np.float32(0 if asked[0] else np.nan)
+        asked[0] += 1
+        return replace(opened, answer=lambda pictures: opened.answer(pictures) + spoil)
+
+    monkeypatch.setattr(onnx_format, "open_files", first_without_numbers)
+    out = tmp_path / "integers"
+    said = eighteen("export", run.path, "--precision", "int8", "--out", out, "--json")
+    assert said.code == 0, said.err
+    parity, facts = said.json["parity"], Artifact.open(out).info["facts"]
+    assert parity["attempts"] == len(facts["attempts"]) > 1
+    assert parity["judged_apart"] is facts["judged_apart"] is True
+    for entry in ("accuracy_difference", "bare_accuracy_difference"):
+        assert parity[entry]["n"] == 6
+    assert "told by the half of validation that chose among none but the first" in (
         out / "README.md"
     ).read_text("utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from eighteen.auditing import backgrounds, enough, geometry, outliers, shortcuts, variety
 from eighteen.auditing._facts import COLUMN, NAMES
 from eighteen.core.dataset import SCHEMA, Dataset
+from eighteen.core.recipe import Recipe
+from eighteen.training.resolve import resolve
 
 DAY = 86_400 * 10**9
 
@@ -102,6 +105,34 @@ def test_geometry_advises_by_what_the_crop_loses() -> None:
     mixed = np.where(np.arange(300) % 2 == 0, 600, 120)
     (differ,) = geometry.check(looked_at(outside_detail=np.full(300, 0.6), width=mixed))
     assert "inputs.fit=letterbox" in differ.advice
+
+
+@pytest.mark.parametrize(
+    ("width", "fit"),
+    [
+        ([600], "letterbox"),  # alike, but long
+        ([280, 143], "squash"),  # lying and upright, neither long
+        ([200], "squash"),
+        ([600] * 40 + [200] * 460, "letterbox"),  # of all pictures 8 % are long
+        ([600] * 10 + [200] * 490, "squash"),
+    ],
+)
+def test_an_audit_advises_the_fit_that_training_from_scratch_chooses(width: list[int], fit: str) -> None:
+    dataset = looked_at(500, outside_detail=np.full(500, 0.6), width=np.resize(width, 500))
+    chosen, reasons = resolve(Recipe().changed(model={"weights": "none"}), dataset)
+    assert chosen.inputs.fit == fit
+    (found,) = geometry.check(dataset)
+    assert re.findall(r"inputs\.fit=(\w+)", found.advice) == [fit, fit]
+    assert reasons["inputs.fit"] in found.advice
+
+
+def test_an_audit_looks_at_the_pictures_that_are_learned_from() -> None:
+    width = np.where(np.arange(300) < 250, 280, 900)
+    dataset = looked_at(outside_detail=np.full(300, 0.8), width=width)
+    assert "inputs.fit=letterbox" in geometry.check(dataset)[0].advice
+    split = pl.Series("split", ["train"] * 250 + ["test"] * 50)
+    halved = dataset.with_table(dataset.table.with_columns(split))
+    assert "inputs.fit=squash" in geometry.check(halved)[0].advice
 
 
 def test_variety_names_black_pictures_and_uniform_classes() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from eighteen.core.artifact import Artifact
 from eighteen.core.dataset import Dataset, empty_table
 from eighteen.core.errors import RunError
 from eighteen.core.findings import Finding
@@ -140,6 +141,17 @@ def test_a_file_with_something_else_in_it_is_damage_not_a_crash(name: str, text:
     attribute = {"audit": "findings"}.get(name, name)
     with pytest.raises(RunError, match=f"{name}.json is damaged"):
         getattr(run, attribute)
+
+
+def test_inputs_with_other_values_are_damage_not_a_crash(run: Run) -> None:
+    (run.path / "inputs.json").write_text('{"size": "x", "fit": "stretch", "colour": 1}')
+    for folder in (run, Artifact(run.path)):
+        with pytest.raises(RunError) as refused:
+            _ = folder.inputs
+        said = str(refused.value)
+        assert said.startswith(f"{run.path / 'inputs.json'} does not say how a picture becomes")
+        assert "size is 'x'" in said and "fit is 'stretch'" in said and "colour is 1" in said
+        assert said.endswith("restore it or make it anew") and "\n" not in said
 
 
 def test_a_run_without_its_state_is_damaged() -> None:

@@ -29,8 +29,10 @@ from eighteen.core.inputs import InputSpec
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
 from eighteen.evaluating.finishing import LEAST_FOR_CALIBRATION
+from eighteen.exporting import halves
 from eighteen.exporting.aware_training import taught
 from eighteen.exporting.fake_quantising import layers_of, measure_ranges, quantising
+from eighteen.exporting.halves import Halves, halves_of
 from eighteen.exporting.integers import Held, to_integers
 from eighteen.exporting.sensitivity import noise_shares
 from eighteen.inference.exported import load_format
@@ -160,6 +162,13 @@ def held(network: nn.Module, folder: Path) -> Held:
     return Held(labelled, source.score(labelled), None)
 
 
+def halved(judged: Held, monkeypatch: pytest.MonkeyPatch) -> tuple[Held, Halves]:
+    monkeypatch.setattr(halves, "LEAST_IN_HALF", PICTURES // 2)
+    found = halves_of(judged.validation, judged.known)
+    assert found is not None
+    return replace(judged, choosing=found.choosing), found
+
+
 def no_training(*_: object) -> nn.Module:
     raise AssertionError("layers in float are enough")
 
@@ -239,6 +248,52 @@ def test_an_attempt_that_answers_no_numbers_is_passed_over(network: Small, tmp_p
     assert facts["attempts"][0] == f"all layers: NaN or infinity about {PICTURES} of {PICTURES} pictures"
 
 
+def test_half_of_a_large_validation_chooses_and_the_other_half_has_no_say(
+    network: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled(network)
+    judged, sides = halved(held(network, tmp_path), monkeypatch)
+    model, facts = to_integers(played(True), exportable(network), judged, no_training, tmp_path, silent)
+    assert model.kept == ("conv3",)
+    assert [sentence.rpartition("n = ")[2] for sentence in facts["attempts"]] == ["80)", "40)"]
+    # Whatever the other half would have said of the kept layers, the choice is the same.
+    known = judged.known
+    other = known.rows["id"].is_in(list(sides.judging))
+    turned = known.rows["predicted"].replace_strict({"a": "b", "b": "c", "c": "a"})
+    rows = known.rows.with_columns(target=pl.when(other).then(turned).otherwise("target"))
+    known = replace(known, rows=rows)
+    table = judged.validation.table.drop("target").join(rows.select("id", "target"), on="id")
+    validation = judged.validation.with_table(table.select(judged.validation.table.columns))
+    against = replace(judged, known=known, validation=validation)
+    form = played(True)
+    again, _ = to_integers(form, exportable(network), against, no_training, tmp_path / "again", silent)
+    assert again.kept == model.kept
+
+
+def test_halves_are_even_fixed_and_keep_groups_together(
+    network: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = held(network, tmp_path)
+    assert halves_of(judged.validation, judged.known) is None  # 80 pictures are far too few
+    _, sides = halved(judged, monkeypatch)
+    assert not sides.choosing & sides.judging
+    table = judged.validation.table
+    assert sides.choosing | sides.judging == set(table["id"])
+    for name in CLASSES:
+        ids = set(table.filter(pl.col("target") == name)["id"])
+        assert abs(len(ids & sides.choosing) - len(ids & sides.judging)) <= 1
+    shuffled = judged.validation.with_table(table.sample(fraction=1, shuffle=True, seed=1))
+    assert halves_of(shuffled, judged.known) == sides
+    monkeypatch.setattr(halves, "LEAST_IN_HALF", 15)
+    groups = [f"g{row // 2}" for row in range(PICTURES)]
+    grouped = halves_of(judged.validation.with_columns(group=groups), judged.known)
+    assert grouped is not None
+    named = table.select("id", group=pl.Series(groups)).group_by("group").agg("id")
+    assert all(len({each in grouped.choosing for each in ids}) == 1 for ids in named["id"])
+    monkeypatch.setattr(halves, "LEAST_IN_HALF", 21)  # of 40 groups: too many, though a half has 40 pictures
+    assert halves_of(judged.validation.with_columns(group=groups), judged.known) is None
+
+
 def test_too_few_validation_pictures_leave_the_runs_calibration(network: Small, tmp_path: Path) -> None:
     own = Calibration("temperature", (1.5,) * 3, (0.0,) * 3)
     judged = held(network, tmp_path)
@@ -249,6 +304,21 @@ def test_too_few_validation_pictures_leave_the_runs_calibration(network: Small, 
         played(True), replace(exportable(network), calibration=own), fewer, no_training, tmp_path, silent
     )
     assert model.calibration == own
+
+
+def test_integers_throughout_get_no_bend_where_nothing_can_be_fitted(network: Small, tmp_path: Path) -> None:
+    own = Calibration("bent", (1.5,) * 3, (0.0,) * 3, "fitted", 80, 0.2)
+    judged = held(network, tmp_path)
+    known = judged.known.where(np.arange(len(judged.known)) < LEAST_FOR_CALIBRATION - 1)
+    table = judged.validation.table.filter(pl.col("id").is_in(known.rows["id"].to_list()))
+    fewer = Held(judged.validation.with_table(table), known, None)
+    form, source = played(True), replace(exportable(network), calibration=own)
+    model, _ = to_integers(form, source, fewer, no_training, tmp_path, silent)
+    assert model.calibration.bend == 0.2
+    form.INTEGERS_THROUGHOUT = True  # as LiteRT's
+    model, _ = to_integers(form, source, fewer, no_training, tmp_path / "again", silent)
+    found = model.calibration
+    assert (found.method, found.scale, found.bend, found.n) == ("temperature", own.scale, 0.0, 80)
 
 
 def batches() -> Iterator[Tensor]:

@@ -190,6 +190,18 @@ def test_a_run_that_answers_no_numbers_is_refused(dataset: Dataset) -> None:
         Reference.of(broken, dataset, pictures=20)
 
 
+def test_accuracy_is_told_by_those_that_judge_alone(source: Predictor, dataset: Dataset) -> None:
+    reference = Reference.of(source, dataset, pictures=20)
+    judges = frozenset(dataset.subset("val").table["id"].head(5))
+    parity = measure_parity(reference, opened(source), "int8", 1000, judges=judges)
+    for each in (parity.accuracy_difference, parity.bare_accuracy_difference):
+        assert each is not None and each.n == 5
+    told = replace(parity, attempts=3).to_json()
+    assert (told["judged_apart"], told["n"]) == (True, 20)
+    assert "of the last of 3 attempts, told by the half of validation that chose among none" in told["note"]
+    assert measured(source, opened(source), dataset).to_json()["judged_apart"] is False
+
+
 def test_a_difference_that_was_selected_is_called_so(source: Predictor, dataset: Dataset) -> None:
     parity = measured(source, opened(source), dataset).to_json()
     assert (parity["attempts"], parity["note"]) == (1, "")

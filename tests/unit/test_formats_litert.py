@@ -304,6 +304,13 @@ def test_a_named_environment_is_used_and_checked(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv(environment.VARIABLE, str(tmp_path / "none"))
     with pytest.raises(EighteenError, match="which is no file"):
         environment.converter_python()
+    script = tmp_path / "script"
+    script.write_text("no program")
+    for mode in (0o644, 0o755):
+        script.chmod(mode)
+        monkeypatch.setenv(environment.VARIABLE, str(script))
+        with pytest.raises(EighteenError, match=r"script, which is no program that can be run \("):
+            environment.converter_python()
     monkeypatch.setenv(environment.VARIABLE, sys.executable)
     if importlib.util.find_spec("litert_torch") is None:
         with pytest.raises(EighteenError, match=r"has no converter \(.*litert-torch"):

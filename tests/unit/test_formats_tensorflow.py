@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from eighteen.core.errors import RunError
+from eighteen.formats import _saved_model
 from eighteen.formats import tensorflow as tensorflow_format
 from eighteen.formats._saved_model import strange_in
 
@@ -110,6 +111,12 @@ def test_functions_that_use_files_are_called_by_nothing_else(call: Any) -> None:
 
 def test_a_function_that_uses_files_is_no_signature() -> None:
     assert strange_in(saved(listed=("save",))) == ["save, which uses files, among its functions"]
+
+
+def test_what_is_let_through_is_looked_up_and_not_split_anew_for_each_operation() -> None:
+    assert {type(words) for words in (_saved_model._ANYWHERE, _saved_model._IN_SAVERS)} == {frozenset}
+    assert {"Conv2D", "SaveV2"} & _saved_model._ANYWHERE == {"Conv2D"}
+    assert {"Conv2D", "SaveV2"} <= _saved_model._IN_SAVERS
 
 
 def test_a_file_without_an_object_graph_is_strange() -> None:

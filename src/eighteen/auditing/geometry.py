@@ -2,7 +2,8 @@
 
 In: a scanned data set with its plain facts. Out: the finding `geometry`. A centre crop of a 3:4 picture
 leaves out almost half of its area. Whether that matters is told by the detail that lies there: where it
-is as busy as the middle, the subject reaches into it (or the background is busy), and all should be kept.
+is as busy as the middle, the subject reaches into it (or the background is busy), and all should be kept. How
+is told by the rule that training from scratch chooses by (`core.shapes`), of the same pictures.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ import numpy.typing as npt
 from eighteen.auditing._facts import CROP_FRACTION, area_outside, facts_in
 from eighteen.core.dataset import Dataset
 from eighteen.core.findings import Finding
+from eighteen.core.shapes import SQUARE, aspect_spread, whole_fit
 
 Floats = npt.NDArray[np.float64]
-
-SQUARE = 1.05
-"""Long side over short side; below it a picture counts as square."""
 
 MATTERS = 0.3
 """Share of the detail; where a centre crop loses more, in the median, the advice is to keep all."""
@@ -39,7 +38,10 @@ def check(dataset: Dataset) -> list[Finding]:
         f"{100 * np.median(lost_area):.0f} % of the area and with it {100 * np.median(lost_detail):.0f} % of "
         f"the detail (medians); detail along the border is {np.median(border):.2f} of that of the whole"
     )
-    return [Finding("geometry", "info", message, (), _advice(width / height, lost_detail, lost_area))]
+    learned = (dataset.table["split"] == "train").to_numpy()
+    learned = learned if learned.any() else np.ones_like(learned)
+    spread = aspect_spread(width[learned], height[learned])
+    return [Finding("geometry", "info", message, (), _advice(spread, lost_detail, lost_area))]
 
 
 def _shapes(aspect: Floats) -> str:
@@ -48,13 +50,12 @@ def _shapes(aspect: Floats) -> str:
     return ", ".join(f"{count} {name}" for count, name in parts if count)
 
 
-def _advice(aspect: Floats, lost_detail: Floats, lost_area: Floats) -> str:
+def _advice(spread: float, lost_detail: Floats, lost_area: Floats) -> str:
     density = np.median(lost_detail / np.maximum(lost_area, 1e-9))
     if np.median(lost_detail) < MATTERS or density < BUSY:
         return "a centre crop loses little of what is shown"
-    mixed = np.quantile(np.log(aspect), 0.9) - np.quantile(np.log(aspect), 0.1) > np.log(1.5)
-    fit, why = ("letterbox", "shapes differ a lot") if mixed else ("squash", "shapes are alike")
+    fit, why = whole_fit(spread)
     return (
-        f"the outside is as busy as the middle: compare inputs.fit=crop with --change inputs.fit={fit}, "
-        f"which keeps the whole picture ({why})"
+        f"the outside is as busy as the middle. Training from scratch keeps the whole picture, by "
+        f"inputs.fit={fit} ({why}); most published weights crop: compare that with --change inputs.fit={fit}"
     )

@@ -138,7 +138,8 @@ class Artifact(Scored):
 
     @property
     def inputs(self) -> InputSpec:
-        return InputSpec.from_json(store.read_object(self.path / "inputs.json"))
+        path = self.path / "inputs.json"
+        return InputSpec.from_json(store.read_object(path), str(path))
 
     @property
     def calibration(self) -> Calibration:

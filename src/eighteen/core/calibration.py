@@ -12,7 +12,7 @@ scaling, which can.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -61,6 +61,18 @@ class Calibration:
             logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
             calibrated = calibrated - np.float32(self.bend) * logs**2
         return np.asarray(calibrated, np.float32)
+
+    @property
+    def straight(self) -> Calibration:
+        """Without a bend, for formats that would round it: answers stay, small probabilities stay larger.
+
+        >>> Calibration("bent", (2.0, 2.0), (0.0, 0.0), "scale 2, bend 0.1", 80, 0.1).straight.reason
+        'scale 2, bend 0.1; the bend is left out, since integers would round it twice'
+        """
+        if not self.bend:
+            return self
+        reason = f"{self.reason}; the bend is left out, since integers would round it twice"
+        return replace(self, method="temperature", bend=0.0, reason=reason)
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "scale": list(self.scale), "bias": list(self.bias)}

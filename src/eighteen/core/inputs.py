@@ -23,9 +23,10 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eighteen.core.errors import UnreadableImage
+from eighteen.core.decoding.value import strips
+from eighteen.core.errors import RunError, UnreadableImage
 from eighteen.core.pixels import Picture, Source, decode, to_uint8
 
 Fit = Literal["squash", "crop", "letterbox"]
@@ -155,8 +156,27 @@ class InputSpec(BaseModel):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Self:
-        return cls.model_validate(row)
+    def from_json(cls, row: dict[str, Any], where: str = "the description of the inputs") -> Self:
+        """Reads what `to_json` gave.
+
+        Args:
+            row: as read.
+            where: the file, for the error.
+
+        Raises:
+            RunError: with all that is wrong.
+        """
+        try:
+            return cls.model_validate(row)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, each['loc']))} is {each['input']!r:.60}: {each['msg']}"
+                for each in error.errors()
+            )
+            raise RunError(
+                f"{where} does not say how a picture becomes the network's input ({wrong}); restore it or "
+                f"make it anew"
+            ) from error
 
     @property
     def sha256(self) -> str:
@@ -174,9 +194,34 @@ def resize(pixels: npt.NDArray[np.uint8], height: int, width: int, kernel: Kerne
         return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
     out = np.empty((pixels.shape[2], height, width), dtype=np.float32)
     for channel in range(pixels.shape[2]):
-        plane = Image.fromarray(pixels[:, :, channel].astype(np.float32))
+        plane = Image.fromarray(_shortened(pixels[:, :, channel], height, width, kernel))
         out[channel] = np.asarray(plane.resize((width, height), _KERNELS[kernel]))
     return np.clip(out, 0.0, 255.0, out=out) if kernel == "bicubic" else out
+
+
+def _shortened(
+    plane: npt.NDArray[np.uint8], height: int, width: int, kernel: Kernel
+) -> npt.NDArray[np.float32]:
+    """A plane `[H, W]` in float32; a large one has one side resized already, in strips, so that it is never
+    held in float32 as it is.
+
+    Pillow, too, resizes one side and then the other, each row or column by itself: where it begins with the
+    same side (its own choice is by cost, much like this) the numbers are the same, and else they are within
+    float32's rounding.
+    """
+    rows, columns = plane.shape
+    across = rows * width <= height * columns
+    parts = list(strips(rows, columns) if across else strips(columns, rows))
+    if len(parts) == 1:
+        return plane.astype(np.float32)
+    out = np.empty((rows, width) if across else (height, columns), np.float32)
+    for part in parts:
+        where = (part, slice(None)) if across else (slice(None), part)
+        count = part.stop - part.start
+        strip = Image.fromarray(plane[where].astype(np.float32))
+        new_size = (width, count) if across else (count, height)
+        out[where] = np.asarray(strip.resize(new_size, _KERNELS[kernel]))
+    return out
 
 
 def with_channels(pixels: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
@@ -186,8 +231,10 @@ def with_channels(pixels: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[n
         return pixels
     if channels == 3:
         return np.repeat(pixels, 3, axis=2)
-    grey = Image.fromarray(pixels).convert("L")
-    return np.asarray(grey)[:, :, None]
+    out = np.empty((*pixels.shape[:2], 1), np.uint8)
+    for rows in strips(*pixels.shape[:2]):
+        out[rows, :, 0] = np.asarray(Image.fromarray(pixels[rows]).convert("L"))
+    return out
 
 
 def load_image(source: Source) -> npt.NDArray[np.uint8]:

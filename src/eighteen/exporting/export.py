@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,7 @@ from eighteen.exporting.aware_training import train_aware
 from eighteen.exporting.bundle import write_examples, write_page
 from eighteen.exporting.embedded import Embedded, describe_embedded
 from eighteen.exporting.footprint import measure_memory
+from eighteen.exporting.halves import halves_of
 from eighteen.exporting.integers import Held, to_integers
 from eighteen.exporting.limits import remedy
 from eighteen.exporting.page_check import check_page
@@ -119,7 +121,7 @@ def export(
     with TemporaryDirectory(prefix="eighteen-export-") as scratch, store.new_folder(path) as staging:
         artifact = Artifact(staging)
         progress("export", 0, 1, f"writing {name}")
-        model, done = _settled(run, writer, model, precision, reference, Path(scratch), progress)
+        model, done, judges = _settled(run, writer, model, precision, reference, Path(scratch), progress)
         files = writer.write(model, staging, precision)
         artifact.save_inputs(model.inputs)
         artifact.save_info(
@@ -142,7 +144,7 @@ def export(
             checked, wrong = writer.check_files(model, staging, precision)
             parity = NotCompared(uncompared, tuple(checked), tuple(wrong), artifact.size_bytes)
         else:
-            parity = _compared(run, writer, artifact, reference, progress)
+            parity = _compared(run, writer, artifact, reference, judges, progress)
             parity = replace(parity, attempts=len(done.get("attempts", ())) or 1)
         artifact.save_parity(parity.to_json())
         if parity.problems:
@@ -156,13 +158,18 @@ def export(
 
 
 def _compared(
-    run: Run, writer: ModuleType, artifact: Artifact, reference: Reference, progress: Progress
+    run: Run,
+    writer: ModuleType,
+    artifact: Artifact,
+    reference: Reference,
+    judges: Set[str] | None,
+    progress: Progress,
 ) -> Parity:
     """The exported model, asked in its own runtime for what the run was asked."""
     precision = artifact.info["precision"]
     opened = writer.open_files(artifact.model_path, artifact.bare_path)
     memory = measure_memory(artifact)
-    parity = measure_parity(reference, opened, precision, artifact.size_bytes, memory, progress)
+    parity = measure_parity(reference, opened, precision, artifact.size_bytes, memory, judges, progress)
     page = getattr(writer, "PAGE", "")
     if not page:
         return parity
@@ -203,20 +210,27 @@ def _settled(
     reference: Reference | None,
     scratch: Path,
     progress: Progress,
-) -> tuple[Exportable, dict[str, Any]]:
-    """The model as it is to be written, and what was done for its precision."""
+) -> tuple[Exportable, dict[str, Any], Set[str] | None]:
+    """The model as it is to be written, what was done for its precision, and the ids of the validation
+    pictures that have chosen nothing, where others have."""
     if precision != "int8" or reference is None:
-        return model, {}
+        return model, {}, None
     known = reference.said
     rows = known.rows["split"].to_numpy() == "val"
     if not rows.any():
         raise GateError(f"{_unjudged(run)} none can be read below {run.dataset.root}; put them back")
-    held = Held(reference.chosen.subset("val"), known.where(rows), reference.max_pixels, run.recipe.balances)
+    validation, known = reference.chosen.subset("val"), known.where(rows)
+    halves = halves_of(validation, known)
+    choosing = None if halves is None else halves.choosing
+    held = Held(validation, known, reference.max_pixels, run.recipe.balances, choosing)
 
     def train(network: nn.Module, samples: Tensor, kept: tuple[str, ...], progress: Progress) -> nn.Module:
         return train_aware(run, network, samples, kept, progress)
 
-    return to_integers(writer, model, held, train, scratch, progress)
+    model, done = to_integers(writer, model, held, train, scratch, progress)
+    if halves is None or len(done["attempts"]) == 1:
+        return model, done, None
+    return model, {**done, "judged_apart": True}, halves.judging
 
 
 def _require_judges(run: Run) -> int:

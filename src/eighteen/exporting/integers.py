@@ -6,8 +6,10 @@ short training teaches the network to bear integers. What still falls short is r
 After that the calibration is fitted again: integers change how sure a network is.
 
 Every attempt is written, opened in its own runtime and asked for the validation pictures: what is judged is
-what would be shipped. The calibration that is fitted again changes no layer. All validation pictures judge;
-where they are too few to calibrate on, the run's own calibration stays.
+what would be shipped. All of them judge the first attempt, which nothing was chosen for. The others are
+chosen by one half where validation is large enough (`halves`), so that the other half can tell how the chosen
+one does, unselected. The calibration that is fitted again changes no layer; where pictures are too few to
+calibrate on, the run's own stays.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from torch import nn
 
@@ -39,7 +42,7 @@ from eighteen.inference.predictor import Predictor
 from eighteen.measuring.paired import compare
 
 ALLOWED_FALL = 0.005
-"""Of accuracy on validation."""
+"""Of accuracy on the validation pictures that judge."""
 
 MOST_KEPT = 0.5
 """Share of the layers that may stay in float: with more, another precision is the better choice."""
@@ -60,12 +63,23 @@ class Held:
         known: what the source says about them.
         max_pixels: pictures above it are unreadable.
         balanced: whether training made rare classes count for more, which the calibration must not undo.
+        choosing: ids of the validation pictures that choose where the first attempt falls short; None: all.
     """
 
     validation: Dataset
     known: Predictions
     max_pixels: int | None
     balanced: bool = False
+    choosing: frozenset[str] | None = None
+
+    @property
+    def half(self) -> Held:
+        """With the pictures alone that choose."""
+        if self.choosing is None:
+            return self
+        table = self.validation.table.filter(pl.col("id").is_in(list(self.choosing)))
+        rows = self.known.rows["id"].is_in(list(self.choosing)).to_numpy()
+        return replace(self, validation=self.validation.with_table(table), known=self.known.where(rows))
 
 
 @dataclass(frozen=True)
@@ -142,9 +156,10 @@ def to_integers(
             f"written. {figures}. Take a higher precision: --precision fp16"
         )
     facts = {**attempt.facts, "attempts": [each.sentence for each in tried]}
-    if len(held.validation) < LEAST_FOR_CALIBRATION:
-        return attempt.model, facts  # with the run's own calibration
     bends = not getattr(writer, "INTEGERS_THROUGHOUT", False)
+    if len(attempt.said) < LEAST_FOR_CALIBRATION:
+        own = attempt.model.calibration
+        return replace(attempt.model, calibration=own if bends else own.straight), facts
     calibration = fit_calibration(held.validation, attempt.said, held.balanced, bends)
     return replace(attempt.model, calibration=calibration), facts
 
@@ -154,8 +169,10 @@ def _attempts(
 ) -> Iterator[Attempt]:
     """Every attempt, the cheapest first."""
     model = replace(model, scratch=_made(scratch / "trained"))
-    best = _attempt(writer, model, held, 0)
-    yield best
+    first = _attempt(writer, model, held, 0)
+    yield first
+    held = held.half
+    best = _judged(first.model, first.said, held, 0)
     tensor = torch.from_numpy(model.inputs.normalised(model.samples()))
     for kept in _choices(writer, model, tensor):
         try:
@@ -194,10 +211,15 @@ def _attempt(writer: ModuleType, model: Exportable, held: Held, steps: int) -> A
         # One that answers infinity is seen as such afterwards; NumPy need not say so too.
         with np.errstate(invalid="ignore", over="ignore"):
             said = Predictor.of(opened, held.max_pixels).score(held.validation)
-            as_shipped = said.calibrated(model.calibration)
-    broken = _not_finite(said)
-    difference = None if broken else compare(held.known, as_shipped, split="val").difference
-    return Attempt(model, said, steps, difference)
+    return _judged(model, said, held, steps)
+
+
+def _judged(model: Exportable, said: Predictions, held: Held, steps: int) -> Attempt:
+    """By the pictures that are held, of those that were asked about."""
+    if _not_finite(said):
+        return Attempt(model, said, steps, None)
+    as_shipped = said.calibrated(model.calibration)
+    return Attempt(model, said, steps, compare(held.known, as_shipped, split="val").difference)
 
 
 def _not_finite(said: Predictions) -> int:

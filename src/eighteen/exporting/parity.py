@@ -11,7 +11,7 @@ integers, where probabilities may differ, accuracy is judged through both entrie
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,12 @@ SELECTED = (
 )
 """Stands in `parity.json` where more than one attempt was judged by validation."""
 
+APART = (
+    "accuracy_difference is that of the last of {attempts} attempts, told by the half of validation that "
+    "chose among none but the first"
+)
+"""Stands there instead where validation was large enough for two halves."""
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -55,7 +61,8 @@ class Parity:
         top1_agreement: share of the files with the same answer.
         max_probability_difference: largest difference in a class's probability, files and awkward pictures.
         bare_probability_difference: the same through the tensor entry.
-        accuracy_difference: on validation, exported minus source, paired by picture; None without validation.
+        accuracy_difference: on validation (`judged_apart`: on half of it), exported minus source, paired by
+            picture; None without validation.
         bare_accuracy_difference: the same through the tensor entry, in integers; None otherwise.
         awkward: awkward pictures asked for.
         latency_ms: by batch size, median and 95th percentile of a call, milliseconds, preparation included.
@@ -65,6 +72,7 @@ class Parity:
         problems: what is beyond the limits; empty where it may be shipped.
         page: what a browser said, for a format that is a page; see `page_check`.
         attempts: ways to integers that were judged by validation, this one among them; 1 elsewhere.
+        judged_apart: whether accuracy is told by validation pictures that did not choose among them.
     """
 
     n: int
@@ -82,10 +90,12 @@ class Parity:
     page: Mapping[str, Any] | None = None
     bare_accuracy_difference: Measure | None = None
     attempts: int = 1
+    judged_apart: bool = False
 
     def to_json(self) -> dict[str, Any]:
         whole, bare = self.accuracy_difference, self.bare_accuracy_difference
-        note = SELECTED.format(attempts=self.attempts) if self.attempts > 1 else ""
+        words = APART if self.judged_apart else SELECTED
+        note = words.format(attempts=self.attempts) if self.attempts > 1 else ""
         return {
             **vars(self),
             "accuracy_difference": None if whole is None else whole.to_json(),
@@ -174,6 +184,7 @@ def measure_parity(
     precision: str,
     size_bytes: int,
     memory: Memory | None = None,
+    judges: Set[str] | None = None,
     progress: Progress = silent,
 ) -> Parity:
     """Asks the exported model for what the source was asked.
@@ -184,6 +195,8 @@ def measure_parity(
         precision: whose limits count.
         size_bytes: of the model file.
         memory: that a process needs for an answer, where it was measured.
+        judges: ids of the validation pictures that accuracy is told by, where others have chosen among
+            attempts; None: all of them.
         progress: told how far it is.
 
     Raises:
@@ -200,8 +213,8 @@ def measure_parity(
     whole, bare = (_largest(reference.odd, logits) for logits in (odd, odd_bare))
     gap = max(_largest(first.logits, second.logits), whole)
     agreement = float((first.logits.argmax(1) == second.logits.argmax(1)).mean())
-    accuracy = _accuracy_difference(first, second)
-    bare_accuracy = None if by_tensor is None else _accuracy_difference(first, by_tensor)
+    accuracy = _accuracy_difference(first, second, judges)
+    bare_accuracy = None if by_tensor is None else _accuracy_difference(first, by_tensor, judges)
     return Parity(
         len(first),
         len(first.unreadable),
@@ -216,6 +229,7 @@ def measure_parity(
         memory,
         problems_of(LIMITS[precision], agreement, gap, bare, accuracy, bare_accuracy),
         bare_accuracy_difference=bare_accuracy,
+        judged_apart=judges is not None,
     )
 
 
@@ -262,9 +276,12 @@ def _awkward_answers(opened: Opened) -> tuple[npt.NDArray[np.float32], npt.NDArr
     return opened.answer(pictures), opened.bare(opened.inputs.normalised(fitted))
 
 
-def _accuracy_difference(first: Predictions, second: Predictions) -> Measure | None:
-    """On validation, second minus first."""
-    held_out = [each.where(each.rows["split"].to_numpy() == "val") for each in (first, second)]
+def _accuracy_difference(first: Predictions, second: Predictions, judges: Set[str] | None) -> Measure | None:
+    """On validation, or those of its pictures that judge, second minus first."""
+    judged = pl.col("split") == "val"
+    if judges is not None:
+        judged &= pl.col("id").is_in(list(judges))
+    held_out = [each.where(each.rows.select(judged).to_series().to_numpy()) for each in (first, second)]
     return compare(*held_out, split="val").difference if len(held_out[0]) else None
 
 

@@ -62,7 +62,13 @@ def _checked(python: Path) -> Path:
             f"{VARIABLE} names {python}, which is no file; name the python of an environment that has the "
             f"converter"
         )
-    done = _said([str(python), "-I", "-c", _IS_THERE])
+    try:
+        done = _said([str(python), "-I", "-c", _IS_THERE])
+    except OSError as error:
+        raise EighteenError(
+            f"{VARIABLE} names {python}, which is no program that can be run ({error.strerror}); name the "
+            f"python of an environment that has the converter"
+        ) from error
     if done.returncode:
         raise EighteenError(
             f"{VARIABLE} names {python}, which has no converter ({_last_line(done.stderr)}); {_by_hand()}"

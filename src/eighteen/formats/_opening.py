@@ -48,7 +48,7 @@ def open_described(model: Path, bare: Path, load: Callable[[Path], tuple[Run, Ma
         inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
         class_names = tuple(json.loads(notes["classes"]))
         plain = json.loads(notes.get("calibration", "{}")).get("method") == "none"
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RunError) as error:
         raise RunError(
             f"{model} does not say what its classes and inputs are; make it with `eighteen export RUN`"
         ) from error

@@ -25,6 +25,8 @@ Unpack VarHandleOp VarIsInitializedOp Where ZerosLike
 _SAVING = (
     "DisableCopyOnRead MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin"
 )
+_ANYWHERE = frozenset(_ARITHMETIC.split())
+_IN_SAVERS = _ANYWHERE | frozenset(_SAVING.split())
 
 
 def strange_in(saved: Any) -> list[str]:
@@ -47,19 +49,19 @@ def _strange(graph: Any) -> Iterator[str]:
     savers = {name for node in keeping for name in _called(node.attr)}
     for name in savers & set(graph.object_graph_def.concrete_functions):
         yield f"{name}, which uses files, among its functions"
-    yield from _strange_nodes(keeping, set(), _ARITHMETIC)
-    yield from _strange_nodes(others, savers, _ARITHMETIC)
+    yield from _strange_nodes(keeping, set(), _ANYWHERE)
+    yield from _strange_nodes(others, savers, _ANYWHERE)
     for function in graph.graph_def.library.function:
-        more = _SAVING if function.signature.name in savers else ""
-        yield from _strange_nodes(function.node_def, savers, f"{_ARITHMETIC} {more}")
+        allowed = _IN_SAVERS if function.signature.name in savers else _ANYWHERE
+        yield from _strange_nodes(function.node_def, savers, allowed)
 
 
-def _strange_nodes(nodes: Iterable[Any], not_to_call: Set[str], allowed: str) -> Iterator[str]:
+def _strange_nodes(nodes: Iterable[Any], not_to_call: Set[str], allowed: Set[str]) -> Iterator[str]:
     for node in nodes:
         # A function may also be called as if its name were an operation.
         if not_to_call & {*_called(node.attr), node.op}:
             yield f"{node.op} of a function that uses files"
-        if node.op not in allowed.split():
+        if node.op not in allowed:
             yield node.op
 
 

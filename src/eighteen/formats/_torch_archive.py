@@ -85,6 +85,8 @@ as_sym_bool as_sym_bools as_graph as_scalar_type as_memory_format as_layout as_d
 """
 """Kinds of values. Not among them: operations as values, and objects."""
 
+_IN_ATEN, _IN_PYTHON, _KINDS = (frozenset(words.split()) for words in (_OPERATIONS, _ON_NUMBERS, _VALUES))
+
 
 def made_anew(path: Path) -> tuple[BytesIO, dict[str, str]]:
     """An archive for `torch.export.load` of what was checked in a file, and what the file says of itself.
@@ -146,7 +148,7 @@ def _strange(value: Any, key: str) -> Iterator[str]:
             yield from _strange(each, key)
     elif isinstance(value, dict):
         for inner, each in value.items():
-            known = inner in _VALUES.split() if inner.startswith("as_") else re.fullmatch(_PATH, inner)
+            known = inner in _KINDS if inner.startswith("as_") else re.fullmatch(_PATH, inner)
             if not known:
                 yield f"'{inner[:60]}'"
             yield from _strange(each, inner)
@@ -169,10 +171,10 @@ def _strange_text(text: str, key: str) -> Iterator[str]:
 def _is_arithmetic(target: str) -> bool:
     package, _, name = target.partition(".")
     if package == "_operator":
-        return name in _ON_NUMBERS.split()
+        return name in _IN_PYTHON
     # The last part says for which arguments.
     found = re.fullmatch(r"torch\.ops\.aten\.(\w+)\.[A-Za-z]\w*", target)
-    return target == _AROUND_OTHERS or (found is not None and found[1] in _OPERATIONS.split())
+    return target == _AROUND_OTHERS or (found is not None and found[1] in _IN_ATEN)
 
 
 def _archive(records: Mapping[str, bytes]) -> BytesIO:

@@ -11,6 +11,7 @@ says so, and `check_files` proves what reading the files can prove, which is les
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 import warnings
@@ -211,7 +212,7 @@ def _loaded(path: Path) -> tuple[Run, Mapping[str, str]]:
         given: list[Any] = list(values[:, None])
         name = TENSOR
         if values.dtype == np.uint8:
-            inputs = InputSpec.model_validate_json(notes["input_spec"])
+            inputs = InputSpec.from_json(json.loads(notes["input_spec"]))
             given, name = [as_picture(row) for row in inputs.fitted_batch(list(values))], IMAGE
         return np.concatenate([package.predict({name: one})["logits"] for one in given]).astype(np.float32)
 

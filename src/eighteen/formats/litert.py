@@ -10,6 +10,7 @@ torch.export. Opening needs the run time alone.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 import warnings
@@ -153,10 +154,10 @@ def _loaded(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
     if out is None or "input_spec" not in notes:
         return _asking_nothing, notes
 
-    inputs = InputSpec.model_validate_json(notes["input_spec"])
-
     def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        tensors = values if takes == TENSOR else inputs.fitted_batch(list(values))  # [N, C, size, size]
+        tensors = values  # [N, C, size, size]
+        if takes != TENSOR:
+            tensors = InputSpec.from_json(json.loads(notes["input_spec"])).fitted_batch(list(values))
         answers = [runner(**{takes: _stored(row[None], into)})["logits"] for row in _channels_last(tensors)]
         return _read(np.concatenate(answers), out)
 

@@ -83,5 +83,6 @@ def done_for(facts: Mapping[str, Any]) -> str:
     parts = [f"layers kept in float: {', '.join(kept)}"] if kept else []
     parts += [f"{steps} steps of training with rounded layers"] if steps else []
     number = len(facts.get("attempts", []))
-    parts += [f"chosen by validation, the last of {number} attempts"] if number > 1 else []
+    by = "half of validation" if facts.get("judged_apart") else "validation"
+    parts += [f"chosen by {by}, the last of {number} attempts"] if number > 1 else []
     return "; ".join(parts)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eighteen.core.recipe import Recipe
+from eighteen.core.shapes import whole_fit
 from eighteen.models.family import takes_small_stem
 from eighteen.training.cache import default_workers
 from eighteen.training.facts import Facts, run_of_weights, weights_spec
@@ -79,11 +80,7 @@ def _fit(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained:
         spec = weights_spec(recipe)
         return spec.fit, "as the weights were evaluated"
-    if facts.aspect_spread <= 1.05:
-        return "squash", "the pictures are square"
-    if facts.aspect_spread <= 2:
-        return "squash", "nothing at the borders is lost, and proportions change little"
-    return "letterbox", f"5 % of the pictures are over {facts.aspect_spread:.1f} times as long as wide"
+    return whole_fit(facts.aspect_spread)
 
 
 def _crop_fraction(recipe: Recipe, facts: Facts) -> tuple[Any, str]:

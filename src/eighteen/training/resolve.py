@@ -8,11 +8,11 @@ need measuring and are chosen where the network exists (see `planning`).
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from eighteen.core.dataset import Dataset
 from eighteen.core.inputs import InputSpec
 from eighteen.core.recipe import Recipe
+from eighteen.core.shapes import aspect_spread
 from eighteen.training.choices import NO_WEIGHTS_BELOW_PX, ORDER, Choice
 from eighteen.training.facts import Facts
 
@@ -54,17 +54,14 @@ class _Chooser:
 
 def _facts(recipe: Recipe, dataset: Dataset) -> Facts:
     table = dataset.subset("train").table
-    sides = table.select(
-        short=pl.min_horizontal("width", "height"), long=pl.max_horizontal("width", "height")
-    )
-    aspects = (sides["long"] / sides["short"]).to_numpy()
-    short_px = int(np.median(sides["short"].to_numpy()))
+    width, height = table["width"].to_numpy(), table["height"].to_numpy()
+    short_px = int(np.median(np.minimum(width, height)))
     weights = recipe.model.weights
     from_auto = weights == "auto" and short_px >= NO_WEIGHTS_BELOW_PX
     return Facts(
         n=len(table),
         short_px=short_px,
-        aspect_spread=float(np.quantile(aspects, 0.95)),
+        aspect_spread=aspect_spread(width, height),
         grey=bool(dataset.table["mode"].is_in(_GREY_MODES).all()),
         class_names=dataset.class_names,
         pretrained=from_auto or weights not in ("auto", "none"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from eighteen.core.decoding.value import Array
+from eighteen.core.decoding.value import Array, strips
 
 _RANGES = (255.0, 4095.0, 65535.0)
 
@@ -27,7 +27,7 @@ def to_bytes(samples: Array, mode: str) -> npt.NDArray[np.uint8]:
     if samples.dtype == np.uint16:
         levels = np.arange(65536, dtype=np.float64) * 255.0 / full_range(mode) + 0.5
         table = np.minimum(levels, 255.0).astype(np.uint8)
-        return table[samples]
+        return looked_up(table, samples)
     low, high = float(samples.min()), float(samples.max())
     if low < 0:
         full, shift = high - low or 1.0, low
@@ -35,11 +35,17 @@ def to_bytes(samples: Array, mode: str) -> npt.NDArray[np.uint8]:
         full, shift = 1.0, 0.0
     else:
         full, shift = next((full for full in _RANGES if high <= full), high), 0.0
-    # In strips, so that a large picture is never held in float64 as a whole.
     out = np.empty(samples.shape, dtype=np.uint8)
-    for start in range(0, len(samples), 256):
-        part = (samples[start : start + 256].astype(np.float64) - shift) * 255.0 / full + 0.5
-        out[start : start + 256] = np.clip(part, 0.0, 255.0)
+    for rows in strips(*samples.shape[:2]):
+        out[rows] = np.clip((samples[rows].astype(np.float64) - shift) * 255.0 / full + 0.5, 0.0, 255.0)
+    return out
+
+
+def looked_up(table: npt.NDArray[np.uint8], indices: Array) -> npt.NDArray[np.uint8]:
+    """`table[indices]`; NumPy makes indices of eight bytes each on the way."""
+    out = np.empty((*indices.shape, *table.shape[1:]), dtype=np.uint8)
+    for rows in strips(*indices.shape[:2]):
+        out[rows] = table[indices[rows]]
     return out
 
 
@@ -55,9 +61,11 @@ def over_background(
     """Lays `[H, W, 1 or 3]` with alpha `[H, W, 1]` over one colour; grey over grey stays grey."""
     if int(alpha.min()) == 255:
         return colours
-    if colours.shape[2] == 1 and len(set(background)) > 1:
-        colours = np.repeat(colours, 3, axis=2)
-    under = np.array(background[: colours.shape[2]], dtype=np.float32)
-    share = alpha.astype(np.float32) / np.float32(255)
-    blended = colours * share + under * (np.float32(1) - share)
-    return (blended + np.float32(0.5)).astype(np.uint8)
+    channels = 3 if len(set(background)) > 1 else colours.shape[2]
+    under = np.array(background[:channels], dtype=np.float32)
+    out = np.empty((*colours.shape[:2], channels), dtype=np.uint8)
+    for rows in strips(*colours.shape[:2]):
+        share = alpha[rows].astype(np.float32) / np.float32(255)
+        blended = colours[rows] * share + under * (np.float32(1) - share)
+        out[rows] = blended + np.float32(0.5)
+    return out

@@ -24,7 +24,7 @@ from PIL import (
 )
 
 from eighteen.core.decoding.exif import orientation_of
-from eighteen.core.decoding.value import Array, Decoded, NotReadable, check_size, frames_note
+from eighteen.core.decoding.value import Array, Decoded, NotReadable, check_size, frames_note, strips
 
 HEIC_MISSING = (
     "HEIC is not readable here: install the heif extra (pip install 'eighteen[heif]') or convert to JPEG"
@@ -81,11 +81,31 @@ def pixels_of(image: Image.Image) -> Array:
     """Loads a Pillow picture as `[H, W, C]`: palettes and CMYK become RGB(A), depth stays native."""
     image.load()
     convert = _CONVERSIONS.get(image.mode)
-    pixels = np.asarray(convert(image) if convert else image)
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    pixels = array_of(convert(image) if convert else image)
     if pixels.dtype.byteorder == ">":
         pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    return pixels
+
+
+def array_of(image: Image.Image) -> Array:
+    """`[H, W, C]` of a loaded picture, one bit as 0 and 255. In strips: of a whole picture Pillow makes two
+    copies on the way."""
+    width, height = image.size
+    first, *others = strips(height, width)
+    if not others:
+        return _array_of(image)
+    top = _array_of(image.crop((0, 0, width, first.stop)))
+    out = np.empty((height, *top.shape[1:]), top.dtype)
+    out[first] = top
+    for rows in others:
+        out[rows] = _array_of(image.crop((0, rows.start, width, rows.stop)))
+    return out
+
+
+def _array_of(image: Image.Image) -> Array:
+    pixels = np.asarray(image)
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 

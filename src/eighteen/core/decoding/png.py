@@ -1,4 +1,4 @@
-"""PNG: bytes in, `Decoded` out. The chunks are read here; Pillow only unpacks the picture data.
+"""PNG: bytes in, `Decoded` out. The chunks are read here; Pillow only unpacks the picture data, in strips.
 
 Only IHDR, PLTE, tRNS, sBIT, IDAT, eXIf and acTL are looked at, so that text bombs, bad colour profiles and
 broken animation data never matter. Checksums of these are verified: a damaged picture is refused.
@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from eighteen.core.decoding.depth import looked_up
 from eighteen.core.decoding.exif import orientation_of
+from eighteen.core.decoding.pillow import array_of
+from eighteen.core.decoding.png_rows import Bytes, Rows, stored
 from eighteen.core.decoding.value import (
     Array,
     Decoded,
@@ -27,10 +30,12 @@ from eighteen.core.decoding.value import (
     check_size,
     frames_note,
     significant_bits,
+    strips,
 )
 
 END_MARKER_NOTE = "end marker is missing"
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
+_CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
 _KNOWN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"IDAT", b"eXIf", b"acTL"})
 _MUST_BE_RIGHT = frozenset({b"IHDR", b"PLTE", b"IDAT"})
 # First column and row, and the steps between columns and rows, of the seven passes.
@@ -67,7 +72,7 @@ class _Header:
 @dataclass
 class _Parts:
     header: _Header | None = None
-    packed: list[bytes] = field(default_factory=list)
+    packed: list[Bytes] = field(default_factory=list)
     others: dict[bytes, bytes] = field(default_factory=dict)
     has_end: bool = False
 
@@ -78,18 +83,18 @@ def decode_png(data: bytes, max_pixels: int) -> Decoded:
     header, others = parts.header, parts.others
     if header is None or not parts.packed:
         raise NotReadable("truncated or damaged PNG: no picture data; copy or download it again")
-    stored, mode, layout = _LAYOUTS[header.bits, header.colour]
-    rows = _whole_rows(parts.packed, header)
+    name, mode, layout = _LAYOUTS[header.bits, header.colour]
+    rows = Rows(parts.packed, _row_bytes(header))
     pixels = _with_transparency(_samples(rows, header, mode, layout), others, header)
     if header.bits == 16:
         # sBIT promises bits of precision; writers that do not scale up leave the values below that.
         stated = min(others[b"sBIT"][0], 16) if others.get(b"sBIT") else None
         colours = pixels[:, :, : 1 if header.colour in (_GREY, _GREY_ALPHA) else 3]
-        stored = f"{stored};{significant_bits(colours, stated or None)}"
+        name = f"{name};{significant_bits(colours, stated or None)}"
     orientation, exif_notes = orientation_of(others.get(b"eXIf"))
     frames = _frame_count(others.get(b"acTL", b""))
     end_notes = () if parts.has_end else (END_MARKER_NOTE,)
-    return Decoded(pixels, stored, frames, orientation, end_notes + exif_notes + frames_note(frames))
+    return Decoded(pixels, name, frames, orientation, end_notes + exif_notes + frames_note(frames))
 
 
 def _read_parts(data: bytes, max_pixels: int) -> _Parts:
@@ -98,15 +103,15 @@ def _read_parts(data: bytes, max_pixels: int) -> _Parts:
         if name == b"IDAT":
             parts.packed.append(body)
         elif name == b"IHDR" and parts.header is None:
-            parts.header = _read_ihdr(body, max_pixels)
+            parts.header = _read_ihdr(bytes(body), max_pixels)
         elif name == b"IEND":
             parts.has_end = True
         else:
-            parts.others.setdefault(name, body)
+            parts.others.setdefault(name, bytes(body))
     return parts
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, Bytes]]:
     """Name and body of every known chunk; stops where the file ends between two chunks."""
     position = 8
     while position < len(data):
@@ -123,7 +128,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             if name in _KNOWN:
                 raise NotReadable("truncated PNG: the data ends in the middle; copy or download it again")
             return
-        body = data[position + 8 : end]
+        body = memoryview(data)[position + 8 : end]
         if name in _KNOWN:
             right = zlib.crc32(body, zlib.crc32(name)) == int.from_bytes(data[end : end + 4], "big")
             if not right and name in _MUST_BE_RIGHT:
@@ -146,27 +151,9 @@ def _read_ihdr(body: bytes, max_pixels: int) -> _Header:
     return _Header(width, height, bits, colour, interlaced)
 
 
-def _whole_rows(packed: list[bytes], header: _Header) -> bytes:
-    """The rows, still filtered, in a zlib stream without compression.
-
-    Pillow leaves rows black that the data does not reach, so the data is inflated here, never beyond what the
-    size needs, and counted.
-    """
-    need_bytes = _row_bytes(header)
-    try:
-        rows = zlib.decompressobj().decompress(b"".join(packed), need_bytes)
-    except zlib.error as error:
-        raise NotReadable(f"damaged PNG ({error}); copy or download it again") from error
-    if len(rows) < need_bytes:
-        raise NotReadable(
-            f"truncated PNG: {len(rows)} of {need_bytes} bytes of picture data; copy or download it again"
-        )
-    return zlib.compress(rows, 0)
-
-
 def _row_bytes(header: _Header) -> int:
     """Bytes of all rows with their filter bytes, over all passes."""
-    pixel_bits = header.bits * {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}[header.colour]
+    pixel_bits = header.bits * _CHANNELS[header.colour]
     total = 0
     for left, top, step_x, step_y in _ADAM7 if header.interlaced else ((0, 0, 1, 1),):
         across = -(-(header.width_px - left) // step_x)
@@ -176,23 +163,38 @@ def _row_bytes(header: _Header) -> int:
     return total
 
 
-def _samples(rows: bytes, header: _Header, mode: str, layout: str) -> Array:
+def _samples(rows: Rows, header: _Header, mode: str, layout: str) -> Array:
+    """`[H, W, C]`, palettes still as indices."""
+    whole_bytes = _row_bytes(header)
+    if header.interlaced or header.bits < 8:
+        return _unpacked(rows.take(whole_bytes), header.height_px, header, mode, layout)
+    row_bytes = whole_bytes // header.height_px
+    shape = (header.height_px, header.width_px, _CHANNELS[header.colour])
+    out = np.empty(shape, np.uint16 if header.bits == 16 else np.uint8)
+    above = b""
+    for part in strips(*shape[:2]):
+        count = part.stop - part.start
+        taken = above + rows.take(count * row_bytes)
+        out[part] = _unpacked(taken, len(taken) // row_bytes, header, mode, layout)[-count:]
+        above = b"\0" + out[part.stop - 1].astype(f">u{header.bits // 8}").tobytes()  # 0: not filtered
+    return out
+
+
+def _unpacked(rows: bytes, height_px: int, header: _Header, mode: str, layout: str) -> Array:
+    size, packed = (header.width_px, height_px), stored(rows)
     if layout.endswith(";16"):
-        high, low = (_unpack(rows, header, mode, layout + order) for order in "BL")
+        high, low = (_unpack(packed, size, header, mode, layout + order) for order in "BL")
         return (high.astype(np.uint16) << 8) | low
-    pixels = _unpack(rows, header, mode, layout)
+    pixels = _unpack(packed, size, header, mode, layout)
     return pixels.view(">u2").astype(np.uint16) if header.bits == 16 else pixels
 
 
-def _unpack(rows: bytes, header: _Header, mode: str, layout: str) -> Array:
-    size = (header.width_px, header.height_px)
+def _unpack(packed: bytes, size: tuple[int, int], header: _Header, mode: str, layout: str) -> Array:
     try:
-        pixels = np.asarray(Image.frombytes(mode, size, rows, "zip", layout, header.interlaced))
+        image = Image.frombytes(mode, size, packed, "zip", layout, header.interlaced)
     except ValueError as error:
         raise NotReadable("damaged PNG: a row is broken; copy or download it again") from error
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+    return array_of(image)
 
 
 def _with_transparency(pixels: Array, others: dict[bytes, bytes], header: _Header) -> Array:
@@ -206,8 +208,12 @@ def _with_transparency(pixels: Array, others: dict[bytes, bytes], header: _Heade
     if header.bits < 8:
         # Samples below 8 bits have been spread over 0..255.
         key = key * (255 // ((1 << header.bits) - 1))
-    alpha = np.where((pixels == key).all(axis=2, keepdims=True), 0, np.iinfo(pixels.dtype).max)
-    return np.concatenate([pixels, alpha.astype(pixels.dtype)], axis=2)
+    height, width, channels = pixels.shape
+    out = np.empty((height, width, channels + 1), pixels.dtype)
+    out[:, :, :channels] = pixels
+    for rows in strips(height, width):
+        out[rows, :, channels] = np.where((pixels[rows] == key).all(axis=2), 0, np.iinfo(pixels.dtype).max)
+    return out
 
 
 def _through_palette(indices: Array, palette: bytes, clear: bytes) -> Array:
@@ -219,7 +225,7 @@ def _through_palette(indices: Array, palette: bytes, clear: bytes) -> Array:
     table[: len(colours), :3] = colours
     opacity = np.frombuffer(clear[:256], dtype=np.uint8)
     table[: len(opacity), 3] = opacity
-    return (table if len(opacity) else table[:, :3])[indices]
+    return looked_up(table if len(opacity) else table[:, :3], indices)
 
 
 def _frame_count(animation: bytes) -> int:

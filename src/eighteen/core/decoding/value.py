@@ -1,11 +1,12 @@
 """What every decoder gives and takes: `Decoded` out, `NotReadable` where a file is refused.
 
-Also the three things that all of them share: the limit on pixels, turning a picture upright, and the number
-of significant bits of 16-bit samples.
+Also the four things that all of them share: the limit on pixels, the strips that a large picture is worked on
+in, turning a picture upright, and the number of significant bits of 16-bit samples.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+STRIP_PIXELS = 1 << 20
+"""Pixels that are worked on at a time, so that what is made on the way stays small beside a large picture."""
 
 
 class NotReadable(Exception):
@@ -51,6 +55,17 @@ def check_size(width_px: int, height_px: int, max_pixels: int) -> None:
             f"{width_px}x{height_px} = {width_px * height_px} pixels is more than "
             f"data.max_pixels = {max_pixels}; raise that option if the picture is meant"
         )
+
+
+def strips(height_px: int, width_px: int) -> Iterator[slice]:
+    """Rows of a picture, from the top, about `STRIP_PIXELS` at a time.
+
+    >>> [(rows.start, rows.stop) for rows in strips(5, STRIP_PIXELS // 2)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    rows = max(1, STRIP_PIXELS // max(1, width_px))
+    for top in range(0, height_px, rows):
+        yield slice(top, min(top + rows, height_px))
 
 
 def turned_upright(pixels: Array, orientation: int) -> Array:
