@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eighteen import api
+from eighteen.core.config import recipe_from_json
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from tabular import dataset_of
@@ -42,5 +43,6 @@ def test_shares_that_given_splits_leave_nothing_to_do_are_named(splits: list[str
     asked = Recipe().changed(data={"val_fraction": 0.4, "test_fraction": 0.4})
     told = [note.message for note in api.split(given, asked).notes if note.check == "idle_shares"]
     assert len(told) == bool(said) and said in " ".join(told)
-    for recipe in (Recipe(), asked.changed(data={"resplit": True})):
+    listed = recipe_from_json(Recipe().model_dump())  # as in a report, where every value stands
+    for recipe in (Recipe(), listed, asked.changed(data={"resplit": True})):
         assert "idle_shares" not in {note.check for note in api.split(given, recipe).notes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from eighteen.augmenting.batch import BatchAugmenter
+from eighteen.augmenting.draws import image_keys
 from eighteen.augmenting.mixing import Mixing
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core.recipe import OptimizerSection, Recipe, ScheduleSection
 from eighteen.models.family import build
+from eighteen.training import optimizer as optimizer_module
 from eighteen.training.averaging import WeightAverage
 from eighteen.training.batches import TrainBatches, batch_slices
 from eighteen.training.budget import MIN_EPOCHS, fit_to_budget
@@ -75,9 +79,12 @@ class Pixels:
     def __init__(self, count: int) -> None:
         self.aspects = np.ones(count, np.float32)
         self.taken: list[str] = []
+        self.threads: set[int] = set()
+        self.in_memory = True
 
     def take(self, rows: Any, pool: Any) -> Any:
         self.taken.append(threading.current_thread().name)
+        self.threads.add(torch.get_num_threads())
         return np.repeat(rows.astype(np.uint8), 64).reshape(len(rows), 1, 8, 8)
 
 
@@ -98,9 +105,10 @@ def test_every_picture_once_and_none_alone(n: int, batch_size: int) -> None:
     assert [part.start for part in slices[1:]] == [part.stop for part in slices[:-1]]
 
 
+@pytest.mark.parametrize("in_turns", [False, True])
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_an_epoch_shows_each_picture_with_its_target(workers: int) -> None:
-    made = batches([f"{number}.png" for number in range(19)], 4, workers)
+def test_an_epoch_shows_each_picture_with_its_target(workers: int, in_turns: bool) -> None:
+    made = batches([f"{number}.png" for number in range(19)], 4, workers, in_turns=in_turns)
     seen = list(made.epoch(0))
     assert len(seen) == len(made)
     rows = np.concatenate([batch.rows for batch in seen])
@@ -122,12 +130,56 @@ def test_order_belongs_to_seed_epoch_and_id() -> None:
     assert [others[row] for row in batches(others, 8).order(3)] == mine
 
 
+@pytest.mark.parametrize("in_turns", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_epoch_goes_on_where_it_was_left(workers: int) -> None:
-    made = batches([str(number) for number in range(30)], 4, workers)
+def test_an_epoch_goes_on_where_it_was_left(workers: int, in_turns: bool) -> None:
+    made = batches([str(number) for number in range(30)], 4, workers, in_turns=in_turns)
     whole = [batch.rows.tolist() for batch in made.epoch(2)]
     for start in (0, 1, 5, len(made)):
         assert [batch.rows.tolist() for batch in made.epoch(2, start)] == whole[start:]
+
+
+def test_batches_in_turns_with_the_step_are_made_by_one_core_each() -> None:
+    """And the step keeps all of them, as do threads that begin later."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        made = batches([str(number) for number in range(30)], 4, workers=2, in_turns=True)
+        each = iter(made.epoch(0))
+        first = next(each)
+        squares: Any = made.squares
+        assert len(squares.taken) == 2, "one for each core before the first step"
+        assert torch.get_num_threads() == 2
+        rest = list(each)
+        assert squares.threads == {1}
+        assert {name.rsplit("_", 1)[0] for name in squares.taken} == {"decode"}
+        assert sorted(row for batch in (first, *rest) for row in batch.rows) == list(range(30))
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 2
+        for in_memory, workers in ((False, 2), (True, 1)):
+            squares.in_memory, squares.taken, made.workers = in_memory, [], workers
+            list(made.epoch(0))
+            assert set(squares.taken) == {"batches"}, "ahead: what has to be read, or cores would stand idle"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_pictures_come_out_alike_by_one_core_and_by_several() -> None:
+    """A run that goes on may read its pictures in another way than it began: memory decides."""
+    settings = AugmentSettings(
+        crop="resized", crop_scale_min=0.3, horizontal_flip=0.5, rotation_degrees=20, brightness=0.4,
+        contrast=0.4, saturation=0.4, hue=0.1, erasing=0.5, blur=0.5,
+    )  # fmt: skip
+    augmenter = BatchAugmenter(settings, 160, [120.0] * 3, [0.02] * 3)
+    pixels = torch.randint(0, 256, (8, 3, 200, 200), dtype=torch.uint8, generator=torch.manual_seed(0))
+    keys, before, made = image_keys(list("abcdefgh")), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            made.append(augmenter(pixels, torch.ones(8), keys, 0, 0))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
 
 
 def test_partners_follow_in_the_order_whatever_the_batch_size() -> None:
@@ -314,6 +366,32 @@ def test_on_the_page_rates_rise_from_the_stem_block_by_block_to_the_head() -> No
     for name, value in network.named_parameters():
         layer = next(each for each in layers if name.startswith(each))
         assert rates[id(value)] == pytest.approx(0.1 * 0.5 ** (9 - depth[layer])), name
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_muon_multiplies_in_what_the_hardware_multiplies_fast(
+    native: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere bf16 is imitated: a step of ResNet-18 would take minutes."""
+    monkeypatch.setattr(optimizer_module, "has_fast_bf16", lambda device: native)
+    network = nn.Linear(8, 4)
+    settings = OptimizerSection(name="muon", lr=0.1, weight_decay=0.0, layer_decay=1.0)
+    optimizer = make_optimizer(nn.Sequential(network, nn.Linear(4, 2)), settings)
+    seen: list[torch.dtype] = []
+
+    class Watching(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if "baddbmm" in str(func) or "addmm" in str(func) or "matmul" in str(func):
+                seen.append(result.dtype)
+            return result
+
+    network(torch.randn(16, 8)).square().sum().backward()
+    before = network.weight.clone()
+    with Watching():
+        optimizer.step()
+    assert set(seen) == {expected}
+    assert not torch.equal(before, network.weight)
 
 
 # Budget

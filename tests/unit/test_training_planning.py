@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def budgeted(minutes: float, monkeypatch: pytest.MonkeyPatch, **sections: dict[s
 LARGE = DATASET.with_table(
     DATASET.table.with_columns(width=pl.lit(200, pl.Int64), height=pl.lit(200, pl.Int64))
 )
+
+
+def test_a_budget_counts_the_steps_of_the_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def epochs(step_s: float, **training: Any) -> Any:
+        monkeypatch.setattr(planning, "step_seconds", lambda *given: step_s)
+        fixed = {"inputs": {"size": 128, "mean": (0.5,) * 3, "std": (0.2,) * 3}}
+        return budgeted(2.0, monkeypatch, training=training, **fixed).recipe.training.epochs
+
+    assert epochs(5.0) < epochs(0.0)
+    # What its like needs, trained first, is as much again.
+    assert epochs(5.0, teacher="itself") <= math.ceil(epochs(5.0) / 2)
 
 
 @pytest.mark.parametrize("minutes", [0.05, 0.2, 1.0])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from eighteen.auditing import Audit, judged
 from eighteen.auditing import audit as audit_dataset
 from eighteen.core import store
-from eighteen.core.config import set_by_user
 from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import DatasetError, GateError, RecipeError, RunError
@@ -132,13 +131,13 @@ def _idle_shares(given: Dataset, recipe: Recipe) -> list[Finding]:
     if not given.has_splits or recipe.data.resplit:
         return []
     idle = ["data.val_fraction"] * bool(given.split_counts["val"]) + ["data.test_fraction"]
-    asked = [name for name in idle if name in set_by_user(recipe)]
+    usual = Recipe().data
+    values = {name: getattr(recipe.data, name.partition(".")[2]) for name in idle}
+    asked = [name for name, value in values.items() if value != getattr(usual, name.partition(".")[2])]
     if not asked:
         return []
     message = f"the given splits stay as they are: {', '.join(asked)} moves no picture between them"
-    return [
-        Finding("idle_shares", "warning", message, (), "leave it out, or make all splits anew: --resplit")
-    ]
+    return [Finding("idle_shares", "info", message, (), "to make all splits anew: --resplit")]
 
 
 def audit(

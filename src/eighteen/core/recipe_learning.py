@@ -143,7 +143,9 @@ class TrainingSection(Section):
         None, description="minutes; the first steps are measured, epochs and resolution fitted to the time"
     )
     workers: Annotated[int, Field(ge=0, le=64)] | Auto = Field(
-        "auto", description="threads that decode and augment ahead of the step; 0 works in the step's thread"
+        "auto",
+        description="threads that decode and augment ahead of the step, or in turns with it where it takes "
+        "the same cores; 0 works in the step's thread",
     )
     cache_fraction: Annotated[float, Field(ge=0, le=0.9)] = Field(
         0.25, description="share of free memory that decoded pictures may fill; beyond it they are read anew"

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
 from eighteen.core.config import fields
@@ -62,10 +62,11 @@ def without_places(recipe: Recipe) -> Recipe:
 
 
 def _name(written: str) -> str:
-    path = Path(written)
-    if not path.is_absolute():
-        return written
-    return "/".join(path.parts[-2:]) if path.name == "weights.safetensors" else path.name
+    for kind in (PurePosixPath, PureWindowsPath):  # the system that made the run need not be this one
+        path = kind(written)
+        if path.is_absolute():
+            return "/".join(path.parts[-2:]) if path.name == "weights.safetensors" else path.name
+    return written
 
 
 def settings(recipe: Recipe, reasons: Mapping[str, str]) -> tuple[Setting, ...]:

@@ -1,4 +1,8 @@
-"""Training batches: order, pictures and augmentation, made ahead of the step by one thread.
+"""Training batches: order, pictures and augmentation, made ahead of the step or in turns with it.
+
+Where the step takes all cores itself, a thread beside it costs the step more than the thread's own work, for
+every core waits for the slowest one. Batches of pictures in memory are then made between the steps, one by
+each core, where there is a worker for each.
 
 Order and augmentation depend on the seed, the epoch and each picture's id only, so the batches are the same
 with any number of workers, after a resume, and in whatever order the data set lists its pictures. Where
@@ -69,6 +73,7 @@ class TrainBatches:
         soft: makes targets that can be mixed, see `Task.soft`; needed where pictures are mixed.
         repeats: views of a picture that follow one another.
         sampling: how often an epoch shows each class; other than natural asks for targets that are classes.
+        in_turns: whether the step takes the cores that make batches, as on a CPU.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class TrainBatches:
         soft: Callable[[Tensor], Tensor] = torch.Tensor.float,
         repeats: int = 1,
         sampling: Sampling = "natural",
+        in_turns: bool = False,
     ) -> None:
         self.squares = squares
         self.targets = targets
@@ -96,6 +102,7 @@ class TrainBatches:
         self.soft = soft
         self.repeats = repeats
         self.sampling = sampling
+        self.in_turns = in_turns
         self._keys = image_keys(ids)
         self._slices = batch_slices(len(ids), batch_size)
 
@@ -121,6 +128,14 @@ class TrainBatches:
         if self.workers == 0:
             for part in parts:
                 yield self._batch(part, None)
+            return
+        cores = torch.get_num_threads()
+        if self.in_turns and self.squares.in_memory and self.workers >= cores:
+            with _single_threaded(cores) as pool:
+                for first in range(0, len(parts), cores):
+                    made = list(pool.map(lambda part: self._batch(part, None), parts[first : first + cores]))
+                    while made:
+                        yield made.pop(0)
             return
         with ThreadPoolExecutor(self.workers, thread_name_prefix="decode") as pool:
             yield from _ahead(lambda part: self._batch(part, pool), parts)
@@ -179,6 +194,22 @@ def batch_slices(n: int, batch_size: int) -> list[slice]:
     if len(edges) > 2 and edges[-1] - edges[-2] == 1:
         del edges[-2]
     return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def _single_threaded(workers: int) -> ThreadPoolExecutor:
+    """Threads in which an operation of PyTorch is not divided among further ones."""
+    threads = torch.get_num_threads()
+    everyone = threading.Barrier(workers, timeout=60)
+
+    def begin(_: int) -> None:
+        torch.get_num_threads()  # a thread's first look at its number takes the one set last, by any thread
+        torch.set_num_threads(1)
+        everyone.wait()
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    list(pool.map(begin, range(workers)))
+    torch.set_num_threads(threads)  # for threads that come later
+    return pool
 
 
 def _ahead(make: Callable[[_Part], TrainBatch], parts: list[_Part]) -> Iterator[TrainBatch]:

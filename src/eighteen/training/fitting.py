@@ -197,6 +197,7 @@ def training_batches(recipe: Recipe, training: Dataset, task: Task, progress: Pr
         task.soft,
         recipe.augment.repeats,
         settings.sampling,
+        in_turns=choose_device(settings.device)[0].type == "cpu",
     )
 
 

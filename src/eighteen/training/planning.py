@@ -194,7 +194,8 @@ def _fitted(recipe: Recipe, resolved: Recipe, image_s: float, dataset: Dataset, 
     share *= 2 if resolved.optimizer.sam_rho > 0 else 1
     images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
     steps = math.ceil(dataset.split_counts["train"] / batch)
-    updates_s = steps * step_seconds(network, resolved.optimizer)
+    updates_s = steps * step_seconds(network, resolved.optimizer, mode_of(resolved).memory_format)
+    updates_s *= 1 + (ITSELF in settings.teacher)
     return fit_to_budget(minutes, image_s * images, size, epochs, _smallest_px(recipe, resolved), updates_s)
 
 

@@ -1,4 +1,4 @@
-"""The optimizer that the default recipe would take, with its own rate and decay."""
+"""The optimizer that the default recipe takes with few pictures, with its own rate and decay."""
 
 from __future__ import annotations
 
@@ -12,4 +12,6 @@ def step(recipe: Recipe, resolved: Recipe) -> Recipe | str:
     name = "nesterov" if resolved.model.weights == "none" else "adamw"
     if resolved.optimizer.name == name:
         return "it is there already"
+    if resolved.optimizer.name == "muon":
+        return "Muon is there"
     return recipe.changed(optimizer={"name": name, "lr": "auto", "weight_decay": "auto"})
