@@ -142,7 +142,7 @@ def test_a_pile_of_links_is_read_as_its_message_says(
     (advice,) = {row["reason"].partition("; ")[2] for row in said.json["images"]}
     option = advice.removesuffix(" reads it").split(" ")
     assert eighteen("screen", links, "--json", *option).json["counts"]["chosen"] == 3
-    for wrong, words in (("training.epochs=3", "expected data.KEY=VALUE"), ("data.nothing=1", "no setting")):
+    for wrong, words in (("training.epochs=3", "data.KEY=VALUE"), ("data.nothing=1", "no setting")):
         refused = eighteen("screen", links, "--json", "--set", wrong)
         assert refused.code in (1, 2) and words in refused.text
 

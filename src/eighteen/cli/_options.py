@@ -111,10 +111,10 @@ def require_sections(
     """
     for each in settings or []:
         name = each.partition("=")[0].strip()
-        if name in idle or not {name, name.partition(".")[0]} & {*sections}:
+        if name in idle:
+            raise typer.BadParameter(f"--set {each} would do nothing here; leave it out{more}")
+        if not {name, name.partition(".")[0]} & {*sections}:
             expected = ", ".join(one if "." in one or one == "seed" else f"{one}.KEY" for one in sections)
-            if name in idle:
-                raise typer.BadParameter(f"--set {each} would do nothing here; leave it out{more}")
             raise typer.BadParameter(
                 f"--set {each} would do nothing here; expected {expected}=VALUE, such as "
                 f"data.allow_outside=true{more}"
