@@ -89,8 +89,8 @@ def test_another_fit_outside_of_the_file_is_refused(
 
     class Otherwise:
         @staticmethod
-        def model_validate_json(text: str) -> InputSpec:
-            told = InputSpec.model_validate_json(text)
+        def from_json(row: dict[str, Any]) -> InputSpec:
+            told = InputSpec.from_json(row)
             return told.model_copy(update={"fit": "squash", "kernel": "bicubic"})
 
     def copied(model: Exportable, folder: Path, precision: str) -> Files:
