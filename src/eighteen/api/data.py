@@ -130,10 +130,9 @@ def _idle_shares(given: Dataset, recipe: Recipe) -> list[Finding]:
     """Shares that were asked for and that given splits leave nothing to do."""
     if not given.has_splits or recipe.data.resplit:
         return []
-    idle = ["data.val_fraction"] * bool(given.split_counts["val"]) + ["data.test_fraction"]
+    idle = ["val_fraction"] * bool(given.split_counts["val"]) + ["test_fraction"]
     usual = Recipe().data
-    values = {name: getattr(recipe.data, name.partition(".")[2]) for name in idle}
-    asked = [name for name, value in values.items() if value != getattr(usual, name.partition(".")[2])]
+    asked = [f"data.{key}" for key in idle if getattr(recipe.data, key) != getattr(usual, key)]
     if not asked:
         return []
     message = f"the given splits stay as they are: {', '.join(asked)} moves no picture between them"

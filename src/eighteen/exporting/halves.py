@@ -40,7 +40,7 @@ def halves_of(validation: Dataset, known: Predictions) -> Halves | None:
     """
     read = validation.with_table(validation.table.filter(pl.col("id").is_in(known.rows["id"].to_list())))
     units = units_of(read.table["group"].to_list(), len(read))
-    if len(set(units.tolist())) < 2 * LEAST_IN_HALF:
+    if len(np.unique(units)) < 2 * LEAST_IN_HALF:
         return None
     half = folds(read, 2)
     if min(len(np.unique(units[half == side])) for side in (0, 1)) < LEAST_IN_HALF:

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -154,10 +155,12 @@ def _loaded(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
     if out is None or "input_spec" not in notes:
         return _asking_nothing, notes
 
+    @cache  # not read before it is asked: `open_described` says what is wrong with it
+    def inputs() -> InputSpec:
+        return InputSpec.from_json(json.loads(notes["input_spec"]))
+
     def run(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        tensors = values  # [N, C, size, size]
-        if takes != TENSOR:
-            tensors = InputSpec.from_json(json.loads(notes["input_spec"])).fitted_batch(list(values))
+        tensors = values if takes == TENSOR else inputs().fitted_batch(list(values))  # [N, C, size, size]
         answers = [runner(**{takes: _stored(row[None], into)})["logits"] for row in _channels_last(tensors)]
         return _read(np.concatenate(answers), out)
 
