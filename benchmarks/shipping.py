@@ -1,10 +1,10 @@
 """Every format against its source, its speed, and a folder of photos from end to end.
 
-`python benchmarks/shipping.py parity RUN [RUN…] [--only FORMAT-PRECISION …] [--pictures 1000] [--out FOLDER]`
-exports a trained run in every format and precision, and prints the table of their proofs; it goes on where it
-was stopped. `… throughput [--threads 2]` times ResNet-18 at 224 px with random weights in every format, by
-batches of 1 and 32, against PyTorch in float32. `… folder RUN PICTURES [--most 500]` compares predicting a
-folder with what decoding and the network allow.
+`python benchmarks/shipping.py parity RUN [RUN…] [--only FORMAT-PRECISION …] [--pictures 1000] [--besides FOLDER]
+[--out FOLDER]` exports a trained run in every format and precision, and prints the table of their proofs; it goes on
+where it was stopped. `… throughput [--threads 2]` times ResNet-18 at 224 px with random weights in every format, by
+batches of 1 and 32, against PyTorch in float32. `… folder RUN PICTURES [--most 500]` compares predicting a folder
+with what decoding and the network allow.
 
 Figures of speed are ratios within one run, on a machine where nothing else runs.
 """
@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 from torch import nn
 
-from eighteen import Run
+from eighteen import Run, audit
 from eighteen.core.artifact import Artifact, Exportable
 from eighteen.core.calibration import Calibration
 from eighteen.core.errors import EighteenError
@@ -49,6 +50,7 @@ def main() -> None:
     one.add_argument("runs", nargs="+", type=Path)
     one.add_argument("--only", nargs="*", default=[])
     one.add_argument("--pictures", type=int, default=1000)
+    one.add_argument("--besides", type=Path, help="Pictures that fill up those of a run with fewer.")
     one.add_argument("--out", type=Path, default=Path("shipping-parity"))
     one.set_defaults(work=parity)
     two = commands.add_parser("throughput")
@@ -85,14 +87,23 @@ def parity(arguments: argparse.Namespace) -> None:
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for path in arguments.runs:
         run = Run.open(path)
-        reference = cache(partial(_reference, run, arguments.pictures))
+        reference = cache(partial(_reference, run, arguments.pictures, arguments.besides))
         for name, precision in kinds(arguments.only):
             print(_parity_row(run, name, precision, arguments.out, reference), flush=True)
 
 
-def _reference(run: Run, pictures: int) -> Reference:
+def _reference(run: Run, pictures: int, besides: Path | None) -> Reference:
     """What the run says, asked once for all formats."""
-    return Reference.of(source_of(run, exportable(run)), run.dataset, pictures)
+    dataset = run.dataset
+    if besides is not None:
+        # After the run's own; accuracy is told by its validation alone, so their labels do not matter.
+        theirs = audit(besides).dataset
+        files = pl.Series([str(theirs.file(path).resolve()) for path in theirs.table["path"]])
+        others = theirs.table.select("index", "group", "sha256", "width", "height").with_columns(
+            id=files, path=files, target=pl.lit(0), split=pl.lit("besides")
+        )
+        dataset = dataset.with_table(pl.concat([dataset.table, others], how="diagonal_relaxed"))
+    return Reference.of(source_of(run, exportable(run)), dataset, pictures)
 
 
 def _parity_row(run: Run, name: str, precision: str, folder: Path, ask: Callable[[], Reference]) -> str:

@@ -17,7 +17,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from eighteen.core.errors import EighteenError, WeightsError
-from eighteen.models import hub
+from eighteen.models import hub, weights
 from eighteen.models.family import family
 from eighteen.models.resnet18 import ResNet18
 
@@ -67,9 +67,10 @@ def test_the_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         return str(tmp_path / filename)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    loaded, published = hub.fetch("resnet18.tv_in1k")
-    assert torch.equal(loaded["conv1.weight"], state["conv1.weight"])
-    assert published.license == "bsd-3-clause"
+    start = weights.start("resnet18.tv_in1k", "imagenet")
+    assert torch.equal(start.tensors["conv1.weight"], state["conv1.weight"])
+    assert start.path == tmp_path / "model.safetensors"
+    assert start.licence == "weights timm/resnet18.tv_in1k, licence bsd-3-clause"
 
 
 def test_a_hub_that_does_not_answer_is_given_up_soon(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def test_grey_pictures_take_summed_filters_and_averaged_statistics(published: Pa
     summed = theirs.get_parameter(first).sum(1, keepdim=True)
     torch.testing.assert_close(plan.network.get_parameter(first), summed)
     fitting.start(plan, DATASET, [], pl.DataFrame(), tmp_path / "run")
+
+
+def test_a_run_says_which_file_of_weights_it_began_with(published: Path, tmp_path: Path) -> None:
+    begun = fitting.start(
+        planning.plan(recipe(published), DATASET), DATASET, [], pl.DataFrame(), tmp_path / "begun"
+    )
+    assert begun.environment["weights_sha256"] == hashlib.sha256(published.read_bytes()).hexdigest()
+    scratch = planning.plan(recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3), DATASET)
+    assert scratch.weights_sha256 == ""
 
 
 @pytest.mark.parametrize("given", [{"mean": (0.5,)}, {"std": (0.5,)}, {"mean": (0.5,), "std": (0.5,)}])

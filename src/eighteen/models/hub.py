@@ -21,29 +21,23 @@ from eighteen.models.family import check_name
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
-    from torch import Tensor
 
 HUB_PATIENCE_S = 4.0
 _FREE_LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")
 _NON_COMMERCIAL = ("-nc", "noncommercial", "apple-amlr", "seer-license")
 
 
-def fetch(name: str) -> tuple[dict[str, Tensor], PretrainedCfg]:
-    """The published ImageNet weights of a network.
+def fetch(name: str) -> Path:
+    """The file of the published ImageNet weights of a network, in the hub's cache.
 
     Args:
         name: "resnet18" or a name of timm; without a tag timm's first choice of weights is taken.
 
-    Returns:
-        The tensors by name, and timm's description of them (licence, source, preprocessing).
-
     Raises:
         WeightsError: there are none, or neither the cache nor the hub has them to give.
     """
-    from eighteen.models.weights import load_file
-
     published = describe(name)
-    return load_file(_cached(published) or _downloaded(published)), published
+    return _cached(published) or _downloaded(published)
 
 
 def describe(name: str) -> PretrainedCfg:

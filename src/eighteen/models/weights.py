@@ -1,9 +1,10 @@
 """Weights from a file, and the door to all that has to do with weights.
 
-`load_file` reads safetensors, PyTorch's .pt/.pth, and the folder of a run, and gives a dictionary of tensors.
+`load_file` reads safetensors, PyTorch's .pt/.pth, and the folder of a run, and gives a dictionary of tensors;
+`start` does so for what a recipe names, a file or the published weights.
 PyTorch files are read in the restricted mode alone: a file that would run code is refused, and there is no
-second try. Putting the tensors into a network (`fit`) lives in `fitting.py`, published weights (`fetch` and
-what goes with them) in `hub.py`; both are handed out here too.
+second try. Putting the tensors into a network (`fit`) lives in `fitting.py`, published weights and what goes
+with them in `hub.py`; both are handed out here too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,19 @@ from eighteen.models.hub import (
 
 __all__ = [
     "Loaded",
+    "Start",
     "describe",
-    "fetch",
     "fit",
     "for_channels",
     "input_spec_for",
     "licence_sentence",
     "load_file",
     "pretrained_input",
+    "start",
 ]
+
+IMAGENET = "imagenet"
+"""What a recipe calls the published weights."""
 
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net")
 """Keys under which training programs put the weights; averaged weights come first, as in timm."""
@@ -55,6 +61,38 @@ _ENDINGS = (".safetensors", ".pt", ".pth", ".ckpt")
 _GIT_LFS = b"version https://git-lfs"
 
 
+@dataclass(frozen=True)
+class Start:
+    """The weights that a training starts from.
+
+    Attributes:
+        tensors: by name, on the CPU.
+        path: the file that they were read from.
+        licence: of published weights, with where they come from, in a sentence; "" for a file.
+    """
+
+    tensors: dict[str, Tensor]
+    path: Path
+    licence: str = ""
+
+
+def start(name: str, weights: Path | str) -> Start:
+    """Reads the weights that a recipe names.
+
+    Args:
+        name: of the network.
+        weights: "imagenet" for its published ones, or a file, or the folder of a run.
+
+    Raises:
+        WeightsError: they cannot be had.
+    """
+    if str(weights) == IMAGENET:
+        path = fetch(name)
+        return Start(load_file(path), path, licence_sentence(describe(name)))
+    path = _file(weights)
+    return Start(load_file(path), path)
+
+
 def load_file(path: Path | str) -> dict[str, Tensor]:
     """Tensors of a file by name, on the CPU, without the wrappings of training programs.
 
@@ -64,13 +102,7 @@ def load_file(path: Path | str) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is missing, cut, holds no weights, or would run code.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "weights.safetensors"
-    if not path.is_file():
-        raise WeightsError(
-            f"there is no file {path}; weights come as .safetensors, .pt or .pth, or as the folder of a run"
-        )
+    path = _file(path)
     _check_whole(path)
     content = _read_safetensors(path) if _is_safetensors(path) else _read_restricted(path)
     state = _unwrapped(content)
@@ -81,6 +113,17 @@ def load_file(path: Path | str) -> dict[str, Tensor]:
             f"the network that made it"
         )
     return state
+
+
+def _file(path: Path | str) -> Path:
+    path = Path(path)
+    if path.is_dir():
+        path = path / "weights.safetensors"
+    if not path.is_file():
+        raise WeightsError(
+            f"there is no file {path}; weights come as .safetensors, .pt or .pth, or as the folder of a run"
+        )
+    return path
 
 
 def _unwrapped(content: object) -> dict[str, Tensor]:

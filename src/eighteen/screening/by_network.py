@@ -28,9 +28,6 @@ from eighteen.models.family import build, head_name
 from eighteen.screening.seen import Floats, Seen
 from eighteen.training.features import FeatureReader
 
-IMAGENET = "imagenet"
-"""Stands for the published weights of a network, instead of a file."""
-
 
 @dataclass(frozen=True, eq=False)
 class NetworkLook:
@@ -76,11 +73,10 @@ class NetworkLook:
             WeightsError: the weights cannot be had, or are those of another network.
         """
         network = build(name, num_classes=1000)
-        published = str(weights) == IMAGENET
-        state = model_weights.fetch(name)[0] if published else model_weights.load_file(weights)
-        model_weights.fit(network, state)
+        start = model_weights.start(name, weights)
+        model_weights.fit(network, start.tensors)
         place, _ = choose_device(device)
-        sentence = f"frozen features of {name} ({'published weights' if published else weights})"
+        sentence = f"frozen features of {name} ({start.licence or start.path})"
         return cls(network.to(place), model_weights.input_spec_for(name), place, sentence)
 
     def __call__(self, dataset: Dataset, progress: Progress) -> Seen:

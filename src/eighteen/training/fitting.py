@@ -75,7 +75,7 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
             staging.save_review(review)
         staging.save_inputs(input_spec(plan.recipe))
         facts = {"device": str(device), "threads": torch.get_num_threads(), "seed": plan.recipe.seed}
-        staging.save_environment(facts)
+        staging.save_environment({**facts, "weights_sha256": plan.weights_sha256})
         for note in plan.notes:
             staging.add_event(note)
         save_state(staging, Position(), _moving(plan.network, plan.recipe, device))

@@ -67,9 +67,7 @@ def frozen_reader(dataset: Dataset, recipe: Recipe) -> FeatureReader:
         )
     resolved, _ = with_statistics(resolved, {}, dataset)
     network = native.build(resolved, len(dataset.class_names))
-    published = source == "imagenet"
-    state = model_weights.fetch(resolved.model.name)[0] if published else model_weights.load_file(source)
-    model_weights.fit(network, state)
+    model_weights.fit(network, model_weights.start(resolved.model.name, source).tensors)
     device, _ = choose_device(resolved.training.device)
     return FeatureReader(network.to(device), input_spec(resolved), device, resolved.data.max_pixels)
 

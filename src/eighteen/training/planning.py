@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from eighteen.core import store
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.findings import name_some
@@ -47,12 +48,14 @@ class Plan:
 
     Attributes:
         notes: sentences for the user, such as how many tensors of the weights were matched.
+        weights_sha256: of the file of the weights that training starts from; "" from scratch.
     """
 
     recipe: Recipe
     reasons: Mapping[str, str]
     network: nn.Module
     notes: tuple[str, ...]
+    weights_sha256: str
 
 
 def plan(recipe: Recipe, dataset: Dataset) -> Plan:
@@ -69,7 +72,7 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     resolved, reasons = with_statistics(*_resolved(recipe, dataset), dataset)
     torch.manual_seed(resolved.seed)
     network = native.build(resolved, len(dataset.class_names))
-    notes = _load_weights(network, resolved)
+    notes, weights_sha256 = _load_weights(network, resolved)
     device, note = choose_device(resolved.training.device)
     resolved = resolved.changed(training={"device": str(device)})
     reasons["training.device"] = note or "the first accelerator there is, else the CPU"
@@ -78,7 +81,7 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     if resolved.training.budget_minutes is not None:
         fitted = _fitted(recipe, resolved, seconds[mode_of(resolved)], dataset, network)
         resolved, reasons = _with_budget(recipe, resolved, reasons, fitted, dataset)
-    return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))))
+    return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))), weights_sha256)
 
 
 def _check_enough(dataset: Dataset) -> None:
@@ -147,14 +150,13 @@ def _statistics(
     return tuple(round(float(v), 4) for v in mean), tuple(round(max(0.05, float(v)), 4) for v in std)
 
 
-def _load_weights(network: nn.Module, recipe: Recipe) -> list[str]:
-    source = recipe.model.weights
-    if source == "none":
-        return []
-    if source == "imagenet":
-        state, about = model_weights.fetch(recipe.model.name)
-        return [model_weights.fit(network, state).sentence, model_weights.licence_sentence(about)]
-    return [model_weights.fit(network, model_weights.load_file(source)).sentence]
+def _load_weights(network: nn.Module, recipe: Recipe) -> tuple[list[str], str]:
+    """Sentences about what was loaded, and the SHA-256 of its file; nothing and "" from scratch."""
+    if recipe.model.weights == "none":
+        return [], ""
+    start = model_weights.start(recipe.model.name, recipe.model.weights)
+    notes = [model_weights.fit(network, start.tensors).sentence, start.licence]
+    return notes, store.file_sha256(start.path)
 
 
 def _time_modes(
