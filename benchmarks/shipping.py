@@ -1,10 +1,10 @@
 """Every format against its source, its speed, and a folder of photos from end to end.
 
-`python benchmarks/shipping.py parity RUN [RUN…] [--only FORMAT-PRECISION …] [--pictures 1000] [--besides FOLDER]
-[--out FOLDER]` exports a trained run in every format and precision, and prints the table of their proofs; it goes on
-where it was stopped. `… throughput [--threads 2]` times ResNet-18 at 224 px with random weights in every format, by
-batches of 1 and 32, against PyTorch in float32. `… folder RUN PICTURES [--most 500]` compares predicting a folder
-with what decoding and the network allow.
+`python benchmarks/shipping.py parity RUN [RUN…] [--only FORMAT-PRECISION …] [--pictures 1000]
+[--besides FOLDER] [--out FOLDER]` exports a trained run in every format and precision, and prints the table
+of their proofs; it goes on where it was stopped. `… throughput [--threads 2]` times ResNet-18 at 224 px with
+random weights in every format, by batches of 1 and 32, against PyTorch in float32. `… folder RUN PICTURES
+[--most 500]` compares predicting a folder with what decoding and the network allow.
 
 Figures of speed are ratios within one run, on a machine where nothing else runs.
 """
