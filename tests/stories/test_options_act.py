@@ -333,9 +333,10 @@ CROPPED = {"inputs.size": 16, "inputs.fit": "crop", "inputs.crop_fraction": 0.9,
 CROPPED |= {"inputs.mean": [0.5, 0.5, 0.5], "inputs.std": [0.3, 0.3, 0.3], "augment.fill": "background"}
 PAGE = {"model.name": "resnet18", "model.stem": "imagenet", "model.blocks": [1, 1, 1, 1]}
 RUINED = {"training.head_first": True, "optimizer.name": "sgd", "optimizer.lr": 10.0}
-RUINED |= {"schedule.name": "constant"}
+RUINED |= {"schedule.name": "constant", "model.weights": "FILE"}
 """A fine-tuning that loses what the head knew."""
 PLAIN_SGD = {"optimizer.name": "momentum", "optimizer.lr": 0.05, "optimizer.weight_decay": 0.0}
+TUNED = {**PLAIN_SGD, "model.weights": "FILE", "training.keep_head": False}
 
 TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     # name: probe, what stands beside it, the value that it is turned to
@@ -425,7 +426,7 @@ TABLE: dict[str, tuple[Probe, dict[str, Any], Any]] = {
     "training.epochs": (epochs, {}, 3),
     "training.batch_size": (steps, {}, 12),
     "training.sampling": (shown_classes, {}, "balanced"),
-    "training.head_first": (weights, PLAIN_SGD, True),
+    "training.head_first": (weights, {**TUNED, "training.head_first": False}, True),
     "training.keep_head": (weights, {**RUINED, "training.keep_head": False}, True),
     "training.progressive_from": (batch, {"training.progressive_from": 1.0, "training.epochs": 4}, 0.5),
     "training.side_fraction": (batch, {"training.progressive_from": 1.0}, 0.5),
@@ -521,7 +522,8 @@ def test_the_table_has_every_declared_field() -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_it_acts(name: str, bench: Bench, pictures: Path, trained: Run) -> None:
     probe, beside, value = TABLE[name]
-    beside = {key: str(bench.data[given]) if given == "RUN" else given for key, given in beside.items()}
+    places = ("RUN", "FILE")
+    beside = {key: str(bench.data[given]) if given in places else given for key, given in beside.items()}
     if value in ("RUN", "FILE", "CORRECTIONS"):
         value = str(bench.data[value])
     beside = {

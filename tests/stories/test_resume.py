@@ -150,6 +150,43 @@ def test_ctrl_c_during_validation(
     assert_same(resume(tmp_path / "run"), plain(variant))
 
 
+def test_ctrl_c_before_the_first_step(
+    plain: Any, pictures: Path, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eighteen.training import fitting
+
+    def stopped(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    variant = "momentum, average"
+    recipe = small(**{"training.epochs": EPOCHS, **VARIANTS[variant]})
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "training_batches", stopped)
+        with pytest.raises(
+            Interrupted, match="stopped before the first step; go on with: eighteen train"
+        ) as said:
+            train(pictures, tmp_path / "run", recipe)
+    assert said.value.exit_code == 130
+    assert Run.open(tmp_path / "run").info["state"] == "interrupted"
+    assert_same(resume(tmp_path / "run"), plain(variant))
+
+
+def test_a_budget_that_is_used_up_is_heeded_after_a_stop_too(
+    pictures: Path, small: Any, acting_at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eighteen.training import planning
+
+    # As many epochs as are allowed seem to fit into six milliseconds.
+    monkeypatch.setattr(planning, "measure_modes", lambda *given: dict.fromkeys(given[-1], 0.0))
+    monkeypatch.setattr(planning, "step_seconds", lambda *given: 1e-9)
+    recipe = small(**{"training.epochs": EPOCHS, "training.budget_minutes": 1e-4})
+    with pytest.raises(Interrupted):
+        train(pictures, tmp_path / "run", recipe, acting_at(interrupt, STEPS))
+    run = resume(tmp_path / "run")
+    assert len(run.history) == 1
+    assert run.recipe.training.epochs == 2 * EPOCHS
+
+
 def test_states_after_each_step_change_nothing(
     plain: Any, pictures: Path, small: Any, tmp_path: Path
 ) -> None:

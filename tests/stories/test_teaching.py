@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,18 @@ def test_a_network_is_taught_by_its_like_also_after_a_stop(
             train(pictures, tmp_path / "again", recipe)
     again = resume(tmp_path / "again")
     assert again.weights_path.read_bytes() == run.weights_path.read_bytes()
+
+
+def test_what_a_teacher_draws_is_drawn_before_the_state_that_goes_on(
+    pictures: Path, trained: Run, small: Any, acting_at: Any, tmp_path: Path
+) -> None:
+    """Dropout has the same masks after a stop: opening the teacher takes random numbers each time."""
+    recipe = small(**{"training.teacher": str(trained.path), "model.dropout": 0.3})
+    plain = train(pictures, tmp_path / "plain", recipe)
+    with pytest.raises(Interrupted):
+        train(pictures, tmp_path / "run", recipe, acting_at(lambda: signal.raise_signal(signal.SIGINT), 2))
+    again = resume(tmp_path / "run")
+    assert again.weights_path.read_bytes() == plain.weights_path.read_bytes()
 
 
 def test_labels_are_not_doubted_without_features(pictures: Path, small: Any, tmp_path: Path) -> None:

@@ -182,6 +182,27 @@ def test_weights_that_are_not_finite_are_never_stored(
     assert not run.measures
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_loss_on_validation_that_is_not_finite_ends_the_training(
+    epoch: int, pictures: Path, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the last step of an epoch can leave it: no batch after it would tell."""
+    from eighteen.training.validation import Validation
+
+    look, looks = Validation.__call__, iter(range(1, 100))
+
+    def looking(self: Validation, network: Any) -> Any:
+        return look(self, network) | ({"nll": math.nan} if next(looks) == epoch else {})
+
+    monkeypatch.setattr(Validation, "__call__", looking)
+    said = rf"validation is not finite after epoch {epoch}, .* --set optimizer\.lr=.*"
+    with pytest.raises(TrainingError, match=said + ("--weights" if epoch > 1 else "no weights are kept")):
+        train(pictures, tmp_path / "run", small())
+    run = Run.open(tmp_path / "run")
+    assert run.info["state"] == "failed"
+    assert len(run.history) == epoch - 1
+
+
 @pytest.mark.parametrize("clip_norm", [0.0, 2.0])
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "rmsprop", "adamw", "muon"])
 def test_c51_a_rate_far_too_high_is_told_and_chance_is_no_success(

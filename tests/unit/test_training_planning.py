@@ -17,6 +17,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.models.family import build
 from eighteen.models.weights import input_spec_for
 from eighteen.training import fitting, planning
+from eighteen.training.contradictions import idle_settings
 from eighteen.training.resolve import resolve
 from tabular import dataset_of
 
@@ -102,6 +103,24 @@ def test_a_budget_counts_the_steps_of_the_optimizer(monkeypatch: pytest.MonkeyPa
     assert epochs(5.0, teacher="itself") <= math.ceil(epochs(5.0) / 2)
 
 
+def test_a_budget_for_few_epochs_reckons_with_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer than four epochs begin at full size, although as many as were wished for would not."""
+    size = {"size": 200, "mean": (0.5,) * 3, "std": (0.2,) * 3}
+    # Twelve pictures of 0.1 s and four of validation: 1.36 s an epoch at full size, less at smaller ones.
+    plan = budgeted(3.9 / 0.85 / 60, monkeypatch, inputs=size)
+    assert plan.recipe.training.progressive_from == 1.0
+    assert plan.recipe.training.epochs == 2
+
+
+def test_a_budget_reckons_with_mirrored_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(mirrored: bool) -> float:
+        fixed = {"size": 200, "mean": (0.5,) * 3, "std": (0.2,) * 3, "mirror_average": mirrored}
+        reason = budgeted(1.0, monkeypatch, inputs=fixed).reasons["training.epochs"]
+        return float(reason.split()[0])
+
+    assert seconds(True) - seconds(False) == pytest.approx(0.4 * 4 * 0.1, abs=0.11)
+
+
 @pytest.mark.parametrize("minutes", [0.05, 0.2, 1.0])
 def test_all_choices_are_those_for_the_epochs_and_the_size_of_the_budget(
     minutes: float, monkeypatch: pytest.MonkeyPatch
@@ -143,6 +162,7 @@ def test_a_budget_never_leads_to_another_network_than_the_timed_one(monkeypatch:
     [
         ({"training": {"keep_head": True, "head_first": False}}, "there is no head that could be kept"),
         ({"training": {"keep_head": True}}, "there is no head that could be kept"),
+        ({"training": {"head_first": True}}, "a network without weights has no features"),
         ({"schedule": {"name": "constant", "final_fraction": 0.2}}, "the rate does not fall"),
     ],
 )
@@ -163,3 +183,32 @@ def test_all_of_them_are_told_at_once(tmp_path: Path) -> None:
         RecipeError, match=r"training\.drop_doubtful .*training\.keep_head .*schedule\.final_"
     ):
         fitting.start(planning.plan(asked, DATASET), DATASET, [], pl.DataFrame(), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("idle", "acting"),
+    [
+        (
+            {"augment": {"flip_alternates": True, "horizontal_flip": 0.0}},
+            {"augment": {"horizontal_flip": 0.5}},
+        ),
+        ({"augment": {"blur_sigma_px": 3.0}}, {"augment": {"blur": 0.1}}),
+        ({"augment": {"pad_fraction": 0.2, "crop": "none"}}, {"augment": {"crop": "pad"}}),
+        ({"augment": {"crop_aspect_max": 2.0, "crop": "pad"}}, {"augment": {"crop": "resized"}}),
+        ({"augment": {"erasing_area_max": 0.5, "erasing": 0.0}}, {"augment": {"erasing": 0.5}}),
+        ({"augment": {"policy_operations": 3, "policy": "augmix"}}, {"augment": {"policy": "rand"}}),
+        ({"augment": {"policy_magnitude": 3, "policy": "trivial"}}, {"augment": {"policy": "augmix"}}),
+        ({"augment": {"mixing_probability": 0.5}}, {"augment": {"cutmix_alpha": 1.0}}),
+        ({"loss": {"focal_gamma": 3.0}}, {"loss": {"name": "focal"}}),
+        ({"loss": {"robust_q": 0.5}}, {"loss": {"name": "generalised"}}),
+        ({"optimizer": {"momentum": 0.8, "name": "sgd"}}, {"optimizer": {"name": "adamw"}}),
+        ({"training": {"teacher_temperature": 4.0}}, {"training": {"teacher": "itself"}}),
+        ({"training": {"teacher_weight": 0.5}}, {"training": {"teacher": "itself"}}),
+    ],
+)
+def test_a_setting_without_effect_is_told(idle: dict[str, Any], acting: dict[str, Any]) -> None:
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3).changed(**idle)
+    section, values = next(iter(idle.items()))
+    plan = planning.plan(asked, DATASET)
+    assert [note for note in plan.notes if note.startswith(f"{section}.{next(iter(values))} does nothing")]
+    assert idle_settings(resolve(asked.changed(**acting), DATASET)[0]) == []

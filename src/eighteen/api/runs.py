@@ -82,7 +82,7 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
     Raises:
         RunError: the run cannot be resumed, or `data` has other classes or other pictures.
     """
-    from eighteen.training import fitting
+    from eighteen.training import same_data
 
     opened = Run.open(run)
     state = opened.info["state"]
@@ -91,10 +91,10 @@ def resume(run: PathLike, data: PathLike | None = None, progress: Progress = sil
     dataset = opened.dataset
     if data is not None:
         elsewhere = read(data, with_corrections(opened.recipe, None))
-        fitting.check_same_classes(opened, elsewhere)
-        dataset = fitting.moved(dataset, elsewhere.root)
+        same_data.check_same_classes(opened, elsewhere)
+        dataset = same_data.moved(dataset, elsewhere.root)
         scanned = scan(dataset, max_pixels=opened.recipe.data.max_pixels, progress=progress)
-        fitting.check_same_pictures(opened, dataset, scanned)
+        same_data.check_same_pictures(opened, dataset, scanned)
         opened.save_dataset(dataset)
     return _finish(opened, dataset, progress)
 

@@ -7,7 +7,7 @@ weights selected on validation are stored at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from eighteen.augmenting.mixing import Mixing
 from eighteen.augmenting.settings import AugmentSettings
 from eighteen.core import store
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import Interrupted, RecipeError, RunError, TrainingError
+from eighteen.core.errors import Interrupted, RunError, TrainingError
 from eighteen.core.findings import Finding, name_some
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
@@ -31,9 +31,17 @@ from eighteen.tasks import Task, make
 from eighteen.training.averaging import EpochMean, WeightAverage
 from eighteen.training.batches import TrainBatch, TrainBatches
 from eighteen.training.cache import SquareReader, Squares, stored_side_px
+from eighteen.training.contradictions import check_settings
 from eighteen.training.doubting import without_doubtful
 from eighteen.training.freezing import check_stages
-from eighteen.training.keeping import drop_rescued, drop_start, keep_the_better, put_aside, rescue_best
+from eighteen.training.keeping import (
+    drop_rescued,
+    drop_start,
+    is_put_aside,
+    keep_the_better,
+    put_aside,
+    rescue_best,
+)
 from eighteen.training.loop import Surroundings, train_epochs
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
@@ -43,9 +51,9 @@ from eighteen.training.probing import start_from_head
 from eighteen.training.progressive import epoch_sides_px
 from eighteen.training.resolve import input_spec
 from eighteen.training.resume import Moving, Position, drop_state, load_state, save_state
-from eighteen.training.stopping import listening
+from eighteen.training.stopping import StopRequest, listening
 from eighteen.training.swa import keep_mean
-from eighteen.training.teaching import located, taught, with_teachers
+from eighteen.training.teaching import Loss, located, taught, with_teachers
 from eighteen.training.validation import Validation
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -63,7 +71,8 @@ def start(plan: Plan, dataset: Dataset, findings: Iterable[Finding], review: pl.
         RunError: `out` exists, or the disk has no room for it.
     """
     recipe = with_teachers(plan.recipe, dataset)
-    _check_settings(recipe)
+    check_settings(recipe)
+    _augmenter(recipe)
     check_stages(plan.network, plan.recipe.training.freeze_until)
     _check_space(out, plan.network)
     device = choose_device(plan.recipe.training.device)[0]
@@ -97,31 +106,22 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
     keep_freed_memory()
     recipe = run.recipe
     device, fallback = choose_device(recipe.training.device)
-    training, doubts = dataset.subset("train"), ""
-    if recipe.training.drop_doubtful:
-        training, doubts = without_doubtful(training, recipe, progress)
-    counts = training.class_counts("train")
-    task = make(dataset.task, dataset.class_names, recipe.loss, counts)
-    moving = _moving(native.build(recipe, task.outputs), recipe, device)
-    position, warning = load_state(run, moving)
-    run.set_state("running")
-    run.cut_history(position.epoch)
-    if doubts and not position.total_steps:
-        _tell(run, progress, doubts, "note")
-    if recipe.training.head_first is True and position.total_steps == 0:
-        # Repeated after an interruption before the first state: it comes out the same.
-        _tell(run, progress, start_from_head(moving, training, task, recipe, device, progress), "note")
-        put_aside(run, moving.evaluated)
-    for sentence in filter(None, (warning, fallback)):
-        _tell(run, progress, sentence)
-    batches = training_batches(recipe, training, task, progress)
+    if fallback:
+        _tell(run, progress, fallback)
+    try:
+        ready = _prepared(run, dataset, device, progress)
+    except KeyboardInterrupt as error:
+        run.set_state("interrupted")
+        message = f"stopped before the first step; go on with: eighteen train --resume {run.path}"
+        raise Interrupted(message, StopRequest().exit_code) from error
+    moving, position, task = ready.moving, ready.position, ready.task
     validation = Validation(task, dataset.subset("val"), run.inputs, recipe, device)
     with listening() as stop:
         around = Surroundings(
             task=task,
-            loss=taught(task.loss, located(recipe, run.path), dataset.class_names, run.inputs, device),
+            loss=ready.loss,
             recipe=recipe,
-            batches=batches,
+            batches=ready.batches,
             mode=mode_of(recipe),
             device=device,
             validate=validation,
@@ -130,7 +130,7 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
             rescue=lambda position: rescue_best(run, position, moving),
             record=lambda row: _record(run, row, watch),
             warn=lambda message: _tell(run, progress, message),
-            files=lambda batch: _files(training, batch),
+            files=lambda batch: _files(ready.training, batch),
             stop=stop,
             progress=progress,
         )
@@ -147,13 +147,51 @@ def fit(run: Run, dataset: Dataset, progress: Progress = silent, watch: Watch | 
             raise
     if moving.mean is not None:
         _tell(run, progress, _keep_mean(moving, position, around), "note")
-    if recipe.training.head_first is True and recipe.training.keep_head is True:
+    if recipe.training.keep_head is True and is_put_aside(run):
         _tell(run, progress, keep_the_better(run, moving, validation.losses), "note")
     _store_weights(run, moving, position, dataset)
     drop_state(run)
     drop_start(run)
     drop_rescued(run)
     return run
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What the loop needs before its first step."""
+
+    training: Dataset
+    task: Task
+    moving: Moving
+    position: Position
+    loss: Loss
+    batches: TrainBatches
+
+
+def _prepared(run: Run, dataset: Dataset, device: torch.device, progress: Progress) -> _Ready:
+    recipe = run.recipe
+    training, doubts = dataset.subset("train"), ""
+    if recipe.training.drop_doubtful:
+        training, doubts = without_doubtful(training, recipe, progress)
+    task = make(dataset.task, dataset.class_names, recipe.loss, training.class_counts("train"))
+    moving = _moving(native.build(recipe, task.outputs), recipe, device)
+    # Before the state, whose random numbers go on where they were: opening teachers draws some.
+    loss = taught(task.loss, located(recipe, run.path), dataset.class_names, run.inputs, device)
+    position, warning = load_state(run, moving)
+    run.set_state("running")
+    run.cut_history(position.epoch)
+    if doubts and not position.total_steps:
+        _tell(run, progress, doubts, "note")
+    if recipe.training.head_first is True and position.total_steps == 0:
+        # Repeated after an interruption before the first state: it comes out the same.
+        started = start_from_head(moving, training, task, recipe, device, progress)
+        _tell(run, progress, started.sentence, "note")
+        if started.fitted:
+            put_aside(run, moving.evaluated)
+    if warning:
+        _tell(run, progress, warning)
+    batches = training_batches(recipe, training, task, progress)
+    return _Ready(training, task, moving, position, loss, batches)
 
 
 def _moving(network: nn.Module, recipe: Recipe, device: torch.device) -> Moving:
@@ -213,29 +251,6 @@ def _augmenter(recipe: Recipe) -> BatchAugmenter:
     return BatchAugmenter.for_inputs(AugmentSettings(**values), input_spec(recipe))
 
 
-def _check_settings(recipe: Recipe) -> None:
-    training, schedule = recipe.training, recipe.schedule
-    problems = []
-    if training.drop_doubtful and recipe.model.weights == "none":
-        problems.append(
-            "training.drop_doubtful asks heads on frozen features, and a network without weights has none; "
-            "name some (--weights FILE), or look at the labels by eighteen audit --labels-from RUN"
-        )
-    if training.keep_head is True and training.head_first is not True:
-        problems.append(
-            "training.keep_head is true, and with training.head_first false there is no head that could be "
-            "kept; set training.head_first to true, which needs weights, or leave training.keep_head out"
-        )
-    if schedule.name == "constant" and schedule.final_fraction > 0:
-        problems.append(
-            f"schedule.final_fraction is {schedule.final_fraction:g}, and with schedule.name constant the "
-            f"rate does not fall; set schedule.name to onecycle or cosine, or leave final_fraction out"
-        )
-    if problems:
-        raise RecipeError("; ".join(problems))
-    _augmenter(recipe)
-
-
 def _files(training: Dataset, batch: TrainBatch) -> str:
     ids = training.ids
     return name_some([ids[row] for row in batch.rows])
@@ -280,64 +295,3 @@ def _check_space(out: Path, network: nn.Module) -> None:
             f"{out.absolute().parent} has {free:,} bytes free, a run of this network needs about {needed:,}; "
             f"make room or choose another --out"
         )
-
-
-def moved(dataset: Dataset, root: Path) -> Dataset:
-    """The data set at another place.
-
-    Raises:
-        RunError: its files are not there.
-    """
-    if not root.is_dir():
-        raise RunError(
-            f"the pictures are not at {root}; name where they are: eighteen train DATA --resume RUN"
-        )
-    return replace(dataset, root=root)
-
-
-def check_same_classes(run: Run, dataset: Dataset) -> None:
-    """Lets a run go on only with data of its own classes.
-
-    Raises:
-        RunError: with both lists, and how to start anew from the run's weights.
-    """
-    ours = list(run.class_names)
-    # Accepted findings may have taken classes out that the pictures still show.
-    theirs = [name for name in dataset.class_names if name in ours or not run.recipe.data.accept]
-    if ours != theirs:
-        raise RunError(
-            f"{run.path} was trained on {len(ours)} classes ({', '.join(ours)}), the data has {len(theirs)} "
-            f"({', '.join(theirs)}): that is no resuming. {_start_anew(run)}"
-        )
-
-
-def check_same_pictures(run: Run, known: Dataset, found: Dataset) -> None:
-    """Lets a run go on only with the pictures that it began with: others would not end with the same weights.
-
-    Args:
-        run: the run.
-        known: its data set.
-        found: the same rows, scanned where they are now.
-
-    Raises:
-        RunError: naming the pictures that are gone or have another content.
-    """
-    now = dict(found.table.select("id", "sha256").iter_rows())
-    others = [key for key, digest in known.table.select("id", "sha256").iter_rows() if now.get(key) != digest]
-    if others:
-        raise RunError(
-            f"{len(others)} of {len(known)} pictures at {found.root} are gone or not those that {run.path} "
-            f"began with ({name_some(others, 3)}): that is no resuming. {_start_anew(run)}"
-        )
-
-
-def _start_anew(run: Run) -> str:
-    if not run.weights_path.is_file():
-        return (
-            f"Start a new run with eighteen train DATA --out OTHER; once {run.path} is finished, "
-            f"--weights {run.weights_path} lets it begin with these weights"
-        )
-    return (
-        "Start a new run from these weights with "
-        f"eighteen train DATA --weights {run.weights_path} --out OTHER"
-    )

@@ -42,6 +42,11 @@ def put_aside(run: Run, network: nn.Module) -> None:
     store.write_tensors(run.resume_folder / _FILE, tensors, {})
 
 
+def is_put_aside(run: Run) -> bool:
+    """Whether there is something that the tuned weights could be mixed with."""
+    return (run.resume_folder / _FILE).exists()
+
+
 def keep_the_better(run: Run, moving: Moving, losses: Callable[[nn.Module], Floats | None]) -> str:
     """Puts into `moving.best` the mixture that validation does not speak against; says which and why.
 
@@ -83,9 +88,8 @@ def mixed(start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
 
 def drop_start(run: Run) -> None:
     """Removes what was put aside."""
-    path = run.resume_folder / _FILE
-    if path.exists():
-        store.remove(path)
+    if is_put_aside(run):
+        store.remove(run.resume_folder / _FILE)
 
 
 def rescue_best(run: Run, position: Position, moving: Moving) -> str:

@@ -73,12 +73,14 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
 
     Raises:
         Interrupted: the user asked to stop; the state is saved.
-        TrainingError: the loss is not finite; the files of the batch are named.
+        TrainingError: the loss is not finite, of a batch, whose files are named, or of validation.
     """
     epochs = around.recipe.training.epochs
     assert epochs != "auto"
     clock = _Clock(position.seconds, around.recipe.training.checkpoint_minutes)
     for epoch in range(position.epoch, epochs):
+        if position.step == 0 and _out_of_time(position, around):
+            break
         set_training(moving.network, around.recipe.training, epoch)
         for batch in around.batches.epoch(epoch, start=position.step):
             position = _step(moving, position, batch, around)
@@ -91,8 +93,6 @@ def train_epochs(moving: Moving, position: Position, around: Surroundings) -> Po
         if around.stop.requested:
             around.save(position)
         _heed(around.stop)
-        if _out_of_time(position, around):
-            break
     return _settled(moving, position, around)
 
 
@@ -147,6 +147,8 @@ def _end_epoch(moving: Moving, position: Position, around: Surroundings, clock: 
     if moving.mean is not None and position.epoch >= _first_averaged(around):
         moving.mean.take(moving.network)
     measures = around.validate(moving.evaluated)
+    if not math.isfinite(measures.get("nll", 0.0)):
+        raise TrainingError(_not_finite_on_validation(number, around, position))
     best, last = position.best, {**measures, "epoch": float(number)}
     if is_better(measures, best, around.recipe.training.select_by):
         best = last
@@ -206,7 +208,7 @@ def _out_of_time(position: Position, around: Surroundings) -> bool:
     """Whether another epoch would end after the time budget."""
     training = around.recipe.training
     assert training.epochs != "auto"
-    if training.budget_minutes is None or position.epoch >= training.epochs:
+    if training.budget_minutes is None or position.epoch in (0, training.epochs):
         return False
     left_s = training.budget_minutes * 60 - position.seconds
     if left_s > position.seconds / position.epoch:
@@ -225,6 +227,15 @@ def _not_finite(position: Position, rate: float, around: Surroundings, files: st
         f"the loss is not finite in epoch {position.epoch + 1}, step {position.step + 1}, at learning rate "
         f"{rate:g} (peak {peak:g}). Pictures of that batch: {files}. Resuming comes to the same step again: "
         f"train anew with --set optimizer.lr={peak / 10:.2g}{precision}. {around.rescue(position)}"
+    )
+
+
+def _not_finite_on_validation(epoch: int, around: Surroundings, position: Position) -> str:
+    peak = _peak(around)
+    return (
+        f"the loss on validation is not finite after epoch {epoch}, at a peak learning rate of {peak:g}. "
+        f"Resuming comes to the same point again: train anew with --set optimizer.lr={peak / 10:.2g}. "
+        f"{around.rescue(position)}"
     )
 
 

@@ -18,7 +18,7 @@ from eighteen.core import store
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.findings import name_some
-from eighteen.core.recipe import Recipe
+from eighteen.core.recipe import Auto, Recipe
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
@@ -26,6 +26,7 @@ from eighteen.models.family import takes_small_stem
 from eighteen.training.budget import SIZES_PX, Fitted, fit_to_budget
 from eighteen.training.cache import SquareReader
 from eighteen.training.choices import SMALL_PX
+from eighteen.training.contradictions import idle_settings
 from eighteen.training.facts import weights_statistics
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import step_seconds
@@ -79,9 +80,11 @@ def plan(recipe: Recipe, dataset: Dataset) -> Plan:
     seconds = _time_modes(resolved, network, dataset, device)
     resolved, reasons = _with_mode(resolved, reasons, seconds)
     if resolved.training.budget_minutes is not None:
-        fitted = _fitted(recipe, resolved, seconds[mode_of(resolved)], dataset, network)
-        resolved, reasons = _with_budget(recipe, resolved, reasons, fitted, dataset)
-    return Plan(resolved, reasons, network, tuple(filter(None, (*notes, note))), weights_sha256)
+        resolved, reasons = _within_budget(
+            recipe, resolved, reasons, seconds[mode_of(resolved)], dataset, network
+        )
+    notes += [note, *idle_settings(resolved)]
+    return Plan(resolved, reasons, network, tuple(filter(None, notes)), weights_sha256)
 
 
 def _check_enough(dataset: Dataset) -> None:
@@ -183,18 +186,45 @@ def _with_mode(
     return recipe.changed(training=chosen), reasons
 
 
-def _fitted(recipe: Recipe, resolved: Recipe, image_s: float, dataset: Dataset, network: nn.Module) -> Fitted:
+def _within_budget(
+    recipe: Recipe,
+    resolved: Recipe,
+    reasons: dict[str, str],
+    image_s: float,
+    dataset: Dataset,
+    network: nn.Module,
+) -> tuple[Recipe, dict[str, str]]:
+    """Everything resolved for the epochs and the size that end in time."""
+    start = resolved.training.progressive_from
+    fitted = _fitted(recipe, resolved, start, image_s, dataset, network)
+    within = _with_budget(recipe, resolved, reasons, fitted, dataset)
+    fewer = within[0].training.progressive_from
+    if fewer == start:
+        return within
+    # So few epochs begin at another size than those that were reckoned with.
+    fitted = _fitted(recipe, resolved, fewer, image_s, dataset, network)
+    return _with_budget(recipe, resolved, reasons, fitted, dataset)
+
+
+def _fitted(
+    recipe: Recipe,
+    resolved: Recipe,
+    start: float | Auto,
+    image_s: float,
+    dataset: Dataset,
+    network: nn.Module,
+) -> Fitted:
     """Epochs and size within the budget, by the seconds a picture takes at the size that was resolved."""
     settings, size = resolved.training, resolved.inputs.size
-    minutes, epochs, start = settings.budget_minutes, settings.epochs, settings.progressive_from
-    batch = settings.batch_size
+    minutes, epochs, batch = settings.budget_minutes, settings.epochs, settings.batch_size
     assert minutes is not None and epochs != "auto" and start != "auto" and size != "auto" and batch != "auto"
     sides_px = epoch_sides_px(epochs, size, start, settings.side_fraction)
     share = work_share(sides_px) * (sides_px[-1] / size) ** 2
     # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
     share *= 1 + FORWARD_SHARE * teachers_work(resolved, network) + (ITSELF in settings.teacher)
     share *= 2 if resolved.optimizer.sam_rho > 0 else 1
-    images = share * dataset.split_counts["train"] + FORWARD_SHARE * dataset.split_counts["val"]
+    answers = FORWARD_SHARE * (2 if resolved.inputs.mirror_average is True else 1)
+    images = share * dataset.split_counts["train"] + answers * dataset.split_counts["val"]
     steps = math.ceil(dataset.split_counts["train"] / batch)
     updates_s = steps * step_seconds(network, resolved.optimizer, mode_of(resolved).memory_format)
     updates_s *= 1 + (ITSELF in settings.teacher)

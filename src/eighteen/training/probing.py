@@ -6,6 +6,8 @@ away (Kumar et al., Fine-Tuning can Distort Pretrained Features, ICLR 2022).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import nn
@@ -24,6 +26,13 @@ from eighteen.training.resume import Moving
 FOLDS = 5
 
 
+class HeadStart(NamedTuple):
+    """What came of fitting the last layer: a sentence, and whether it was fitted."""
+
+    sentence: str
+    fitted: bool
+
+
 def start_from_head(
     moving: Moving,
     training: Dataset,
@@ -31,12 +40,15 @@ def start_from_head(
     recipe: Recipe,
     device: torch.device,
     progress: Progress,
-) -> str:
-    """Fits the last layer of the network, and of its average, on frozen features; says what came of it."""
+) -> HeadStart:
+    """Fits the last layer of the network, and of its average, on frozen features.
+
+    The layer is a linear one, or a 1x1 convolution of pooled features, as some networks of timm have.
+    """
     name = head_name(moving.network)
     layer = moving.network.get_submodule(name)
-    if not isinstance(layer, nn.Linear):
-        return f"the last layer ({name}) is no linear one: it starts at random"
+    if not _is_linear(layer):
+        return HeadStart(f"the last layer ({name}) is no linear one: it starts at random", fitted=False)
     reader = FeatureReader(moving.network, input_spec(recipe), device, recipe.data.max_pixels)
     plain, mirrored = reader.read(training, progress)
     flips = recipe.augment.horizontal_flip
@@ -48,7 +60,14 @@ def start_from_head(
         _set_head(network.get_submodule(name), head)
     loss = head.fold_nll[head.strength]
     how = "" if np.isnan(loss) else f", log loss {loss:.3f} on {len(np.unique(fold))} folds"
-    return f"the last layer was fitted on frozen features (C = {head.strength:.3g}{how})"
+    sentence = f"the last layer was fitted on frozen features (C = {head.strength:.3g}{how})"
+    return HeadStart(sentence, fitted=True)
+
+
+def _is_linear(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Conv2d):
+        return layer.kernel_size == (1, 1) and layer.groups == 1
+    return isinstance(layer, nn.Linear)
 
 
 def head_folds(training: Dataset, targets: Ints) -> Ints:
@@ -63,5 +82,6 @@ def head_folds(training: Dataset, targets: Ints) -> Ints:
 
 def _set_head(layer: nn.Module, head: Head) -> None:
     with torch.no_grad():
-        layer.get_parameter("weight").copy_(torch.from_numpy(head.weight))
+        weight = layer.get_parameter("weight")
+        weight.copy_(torch.from_numpy(head.weight).view(weight.shape))
         layer.get_parameter("bias").copy_(torch.from_numpy(head.bias))

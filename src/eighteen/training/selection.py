@@ -18,8 +18,6 @@ def is_better(measures: Mapping[str, float], best: Mapping[str, float] | None, s
     """Whether an epoch replaces the best so far; a later one wins a draw, and always without validation."""
     if best is None or not measures or select_by == "last":
         return True
-    if not math.isfinite(measures["nll"]):
-        return False
     if select_by == "nll":
         return measures["nll"] <= best["nll"]
     return (measures[select_by], -measures["nll"]) >= (best[select_by], -best["nll"])
@@ -40,7 +38,7 @@ def last_is_as_good(
     >>> last_is_as_good({"accuracy": 0.90, "nll": 0.3}, {"accuracy": 0.98, "nll": 0.1}, "accuracy", 200)
     False
     """
-    if select_by == "nll" or not math.isfinite(last["nll"]):
+    if select_by == "nll":
         return False
     return best[select_by] - last[select_by] <= LUCK * _standard_error(best[select_by], images)
 
