@@ -18,7 +18,7 @@ from eighteen.core import store
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.findings import name_some
-from eighteen.core.recipe import Auto, Recipe
+from eighteen.core.recipe import Recipe
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
@@ -196,9 +196,11 @@ def _within_budget(
 ) -> tuple[Recipe, dict[str, str]]:
     """Everything resolved for the epochs and the size that end in time."""
     start = resolved.training.progressive_from
+    assert start != "auto"
     fitted = _fitted(recipe, resolved, start, image_s, dataset, network)
     within = _with_budget(recipe, resolved, reasons, fitted, dataset)
     fewer = within[0].training.progressive_from
+    assert fewer != "auto"
     if fewer == start:
         return within
     # So few epochs begin at another size than those that were reckoned with.
@@ -209,7 +211,7 @@ def _within_budget(
 def _fitted(
     recipe: Recipe,
     resolved: Recipe,
-    start: float | Auto,
+    start: float,
     image_s: float,
     dataset: Dataset,
     network: nn.Module,
@@ -217,7 +219,7 @@ def _fitted(
     """Epochs and size within the budget, by the seconds a picture takes at the size that was resolved."""
     settings, size = resolved.training, resolved.inputs.size
     minutes, epochs, batch = settings.budget_minutes, settings.epochs, settings.batch_size
-    assert minutes is not None and epochs != "auto" and start != "auto" and size != "auto" and batch != "auto"
+    assert minutes is not None and epochs != "auto" and size != "auto" and batch != "auto"
     sides_px = epoch_sides_px(epochs, size, start, settings.side_fraction)
     share = work_share(sides_px) * (sides_px[-1] / size) ** 2
     # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
