@@ -33,7 +33,9 @@ from eighteen.measuring.paired import compare
 
 CONTENDERS: dict[str, tuple[str, ...]] = {
     "default": (),
-    "quarter width": ("model.width=0.25",),
+    "Nesterov": ("optimizer.name=nesterov",),
+    "quarter width": ("model.width=0.25", "optimizer.name=nesterov"),
+    "quarter width, Muon": ("model.width=0.25",),
     "half width": ("model.width=0.5",),
     "longer": ("training.epochs=200",),
     "small batches": ("training.batch_size=16",),
@@ -45,7 +47,7 @@ CONTENDERS: dict[str, tuple[str, ...]] = {
     "erased": ("augment.erasing=0.25",),
     "full size": ("training.progressive_from=1",),
     "96 px": ("inputs.size=96",),
-    "decay": ("optimizer.weight_decay=0.002",),
+    "decay": ("optimizer.weight_decay=0.2",),
     "sharpness": ("optimizer.sam_rho=0.05",),
 }
 """Settings that each is made of, on top of the default recipe."""

@@ -52,11 +52,12 @@ def test_erasing_needs_more_epochs_than_the_default_takes(n: int) -> None:
     assert _settled(1.2, n, 14).augment.erasing == 0
 
 
-def test_many_small_pictures_from_scratch_take_muon() -> None:
+def test_from_scratch_takes_muon_and_many_small_pictures_large_batches() -> None:
     many, few = _settled(1.0, 45_000, 8, short_px=32), _settled(1.0, 2_000, 8, short_px=32)
     assert (many.optimizer.name, many.training.batch_size) == ("muon", 256)
     assert many.optimizer.lr == pytest.approx(0.02, rel=0.02)
-    assert (few.optimizer.name, few.training.batch_size) == ("nesterov", 64)
+    assert (few.optimizer.name, few.training.batch_size) == ("muon", 64)
+    assert few.optimizer.lr == pytest.approx(0.01, rel=0.02)
 
 
 def test_short_trainings_from_scratch_see_full_size_but_within_a_budget() -> None:

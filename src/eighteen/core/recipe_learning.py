@@ -37,8 +37,8 @@ class LossSection(Section):
 class OptimizerSection(Section):
     name: Literal["sgd", "momentum", "nesterov", "rmsprop", "adamw", "muon"] | Auto = Field(
         "auto",
-        description="from scratch nesterov, and with 20,000 pictures muon, which makes the step of each "
-        "matrix and kernel an orthogonal one (Jordan et al. 2024); adamw from pretrained weights",
+        description="from scratch muon, which makes the step of each matrix and kernel an orthogonal one "
+        "(Jordan et al. 2024); adamw from pretrained weights",
     )
     lr: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="peak learning rate")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(

@@ -194,9 +194,7 @@ def _erasing(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _optimizer(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained:
         return "adamw", "small steps from pretrained weights"
-    if facts.n >= MANY_IMAGES:
-        return "muon", f"{facts.n} pictures from scratch: orthogonal steps learn most in few passes"
-    return "nesterov", "SGD with momentum generalises best from scratch"
+    return "muon", "orthogonal steps learn most from scratch"
 
 
 def _batch_size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""The optimizer that the default recipe takes with few pictures, with its own rate and decay."""
+"""AdamW from weights, Nesterov momentum from scratch, each with its own rate and decay."""
 
 from __future__ import annotations
 
