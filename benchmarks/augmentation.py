@@ -45,8 +45,8 @@ def fused(size_px: int, count: int, policy: bool) -> Augment:
 
     settings = AugmentSettings(
         crop="resized", horizontal_flip=0.5, rotation_degrees=10, erasing=0.25,
-        brightness=0.2, contrast=0.2, saturation=0.2, policy="trivial" if policy else "none",
-        fill="background",
+        erasing_area_max=0.33, brightness=0.2, contrast=0.2, saturation=0.2,
+        policy="trivial" if policy else "none", fill="background",
     )  # fmt: skip
     augmenter = BatchAugmenter(settings, size_px, MEAN, STD, background=(0.0, 0.0, 0.0))
     aspects = torch.ones(count)

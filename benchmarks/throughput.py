@@ -72,7 +72,7 @@ def augment() -> None:
         pixels = torch.randint(0, 256, (batch, 3, stored, stored), dtype=torch.uint8)
         settings = AugmentSettings(
             crop="resized", horizontal_flip=0.5, rotation_degrees=10, erasing=0.25,
-            brightness=0.2, contrast=0.2, saturation=0.2,
+            erasing_area_max=0.33, brightness=0.2, contrast=0.2, saturation=0.2,
         )  # fmt: skip
         augmenter = BatchAugmenter(settings, size, mean, std)
         keys, aspects = image_keys([str(k) for k in range(batch)]), torch.ones(batch)

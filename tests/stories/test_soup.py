@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 
 from eighteen import Run, train
 from eighteen.api import soup
+from eighteen.core import store
 from eighteen.core.errors import RunError
-from eighteen.training.soup import Kitchen, _chosen, mean_of
+from eighteen.training.soup import Kitchen, _chosen, _norms_alike, mean_of
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,32 @@ def test_greedy_takes_in_only_what_helps(trained: Run) -> None:
     assert taken == [2, 0]
     assert float(weights["weight"]) == pytest.approx(0.9)
     assert "log loss on validation 0.100, the best run alone 0.200; left out" in note
+
+
+@pytest.mark.parametrize(
+    ("starts", "freeze", "alike"),
+    [
+        (("a" * 64, "a" * 64), True, True),
+        (("a" * 64, "a" * 64), False, False),
+        (("a" * 64, "b" * 64), True, False),
+        (("", ""), True, False),
+        ((None, None), True, False),
+    ],
+)
+def test_norms_are_kept_where_all_runs_kept_those_of_one_file(
+    starts: tuple[str | None, ...], freeze: bool, alike: bool, trained: Run, tmp_path: Path
+) -> None:
+    """From scratch, and in runs that do not name their weights, nobody can tell."""
+    runs = []
+    for number, start in enumerate(starts):
+        run = Run.open(shutil.copytree(trained.path, tmp_path / str(number)))
+        run.save_recipe(run.recipe.changed(training={"freeze_norms": freeze}), run.reasons)
+        facts = {name: value for name, value in run.environment.items() if name != "weights_sha256"}
+        store.write_json(
+            run.path / "environment.json", facts if start is None else {**facts, "weights_sha256": start}
+        )
+        runs.append(run)
+    assert _norms_alike(runs) is alike
 
 
 def test_whole_numbers_are_those_of_the_first() -> None:

@@ -22,7 +22,7 @@ COLOUR: dict[str, Any] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4,
 STRONG: dict[str, Any] = {"horizontal_flip": 0.5, "vertical_flip": 0.3, "erasing": 0.5, **COLOUR}
 WAYS: list[tuple[dict[str, Any], dict[str, Any], int]] = [
     ({"crop": "pad", **STRONG}, {}, 32),
-    ({"crop": "pad", "rotation_degrees": 20.0, "scale_fraction": 0.2, **STRONG}, {}, 32),
+    ({"crop": "pad", "rotation_degrees": 20.0, "zoom_fraction": 0.2, **STRONG}, {}, 32),
     ({"crop": "resized", "rotation_degrees": 20.0, "fill": "background", **STRONG}, {}, 75),
     ({"crop": "none", "fill": "background", **STRONG}, {"fit": "letterbox"}, 32),
     ({"crop": "none", "horizontal_flip": 0.5}, {"fit": "crop", "crop_fraction": 0.8}, 40),
@@ -143,7 +143,7 @@ def test_without_settings_the_view_is_that_of_the_input_spec(
         {"horizontal_flip": 1.0},
         {"vertical_flip": 1.0},
         {"rotation_degrees": 20.0},
-        {"scale_fraction": 0.3},
+        {"zoom_fraction": 0.3},
         {"brightness": 0.3},
         {"contrast": 0.3},
         {"saturation": 0.3},
@@ -199,7 +199,7 @@ def test_a_zoom_enlarges_about_the_middle() -> None:
     pixels = torch.zeros(40, 1, 32, 32, dtype=torch.uint8)
     pixels[:, :, 8:24, 8:24] = 255
     augment = BatchAugmenter(
-        AugmentSettings(scale_fraction=0.4, fill="background"), 32, [0], [1], background=[0]
+        AugmentSettings(zoom_fraction=0.4, fill="background"), 32, [0], [1], background=[0]
     )
     keys = image_keys([str(i) for i in range(40)])
     bright = augment(pixels, torch.ones(40), keys, 0, 0)[:, 0]

@@ -39,10 +39,10 @@ def test_area_aspect_and_place_are_distributed_as_stated() -> None:
 
 
 def test_the_largest_area_fits_into_the_picture() -> None:
-    boxes = erasing_boxes(AugmentSettings(erasing=1.0, erasing_area_max=1.0), DRAWS, 64)
+    boxes = erasing_boxes(AugmentSettings(erasing=1.0, erasing_area_max=0.6), DRAWS, 64)
     sides = boxes[:, 2:] - boxes[:, :2]
     assert (boxes >= 0).all() and (boxes <= 64).all() and (sides >= 1).all()
-    assert sides.prod(1).max() > 0.95 * 64**2
+    assert 0.57 * 64**2 < sides.prod(1).max() < 0.62 * 64**2
 
 
 @pytest.mark.parametrize("side_px", [8, 9])

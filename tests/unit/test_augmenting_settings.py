@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from eighteen.augmenting.settings import LIMITS, AugmentSettings
+from eighteen.augmenting.settings import _CHOICES, LIMITS, AugmentSettings
+from eighteen.core.config import fields
 from eighteen.core.errors import RecipeError
 
 
@@ -31,6 +32,19 @@ def test_every_number_has_limits() -> None:
     assert numbers == set(LIMITS)
 
 
+@pytest.mark.parametrize("name", sorted(field.name for field in dataclasses.fields(AugmentSettings)))
+def test_the_recipe_has_the_same_names_limits_and_defaults(name: str) -> None:
+    """What the settings refuse is told by the name and within the limits that the user knows."""
+    theirs = fields()[f"augment.{name}"]
+    kinds = theirs["schema"].get("anyOf", [theirs["schema"]])
+    if name in LIMITS:
+        assert [(each["minimum"], each["maximum"]) for each in kinds if "maximum" in each] == [LIMITS[name]]
+    if name in _CHOICES:
+        assert [tuple(each["enum"]) for each in kinds if "enum" in each] == [_CHOICES[name]]
+    if theirs["default"] != "auto":
+        assert getattr(AugmentSettings(), name) == theirs["default"]
+
+
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(RecipeError) as caught:
         AugmentSettings(crop="middle", hue=3.0, erasing=-1.0, fill="black")  # type: ignore[arg-type]
@@ -46,6 +60,6 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_a_zoom_that_would_do_nothing_is_refused() -> None:
     with pytest.raises(
-        RecipeError, match=r"scale_fraction is 0\.2 beside crop 'resized'.*set scale_fraction to 0"
+        RecipeError, match=r"zoom_fraction is 0\.2 beside crop 'resized'.*set zoom_fraction to 0"
     ):
-        AugmentSettings(crop="resized", scale_fraction=0.2)
+        AugmentSettings(crop="resized", zoom_fraction=0.2)

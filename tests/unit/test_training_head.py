@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from eighteen import audit
+from eighteen.core.dataset import Dataset
 from eighteen.core.inputs import InputSpec
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
@@ -72,16 +74,20 @@ def test_a_class_without_pictures_is_never_said() -> None:
     assert set(head.logits(rows).argmax(1)) <= {0, 1, 2}
 
 
-def test_features_are_those_of_the_network_and_come_from_the_cache_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
     random = np.random.default_rng(0)
     for name in ("cat", "dog"):
-        (tmp_path / name).mkdir()
+        (tmp_path / "pictures" / name).mkdir(parents=True)
         for k in range(4):
             pixels = random.integers(0, 256, (20, 24, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{k}.png")
-    dataset = audit(tmp_path).dataset
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{k}.png")
+    return audit(tmp_path / "pictures").dataset
+
+
+def test_features_are_those_of_the_network_and_come_from_the_cache_again(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     network = build("test_resnet", num_classes=2).eval()
     inputs = InputSpec(size=32, fit="squash")
@@ -96,6 +102,65 @@ def test_features_are_those_of_the_network_and_come_from_the_cache_again(
     monkeypatch.setattr(features_module, "read_batches", lambda *_: pytest.fail("it was read again"))
     again, _ = FeatureReader(network, inputs, torch.device("cpu"), 10**6).read(dataset)
     assert (again == plain).all()
+
+
+def read_refused(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As where a folder of the cache may not be entered; who runs tests as root may enter any."""
+    exists = Path.exists
+
+    def refused(path: Path, *more: Any, **named: Any) -> bool:
+        if folder in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, *more, **named)
+
+    monkeypatch.setattr(Path, "exists", refused)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_cache_that_cannot_be_written_is_said_once_and_done_without(
+    refused: bool, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, inputs = build("test_resnet", num_classes=2), InputSpec(size=32, fit="squash")
+    expected, _ = FeatureReader(network, inputs, torch.device("cpu"), 10**6).read(dataset)
+    (tmp_path / "file").write_text("a file where the cache's folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    if refused:
+        read_refused(monkeypatch, tmp_path / "file")
+    told: list[str] = []
+
+    def progress(stage: str, done: int, total: int, note: str) -> None:
+        if stage == "warning":
+            told.append(note)
+
+    reader = FeatureReader(network, inputs, torch.device("cpu"), 10**6)
+    for _ in range(2):
+        plain, _ = reader.read(dataset, progress)
+        assert (plain == expected).all()
+    assert len(told) == 1
+    assert "cannot be kept in" in told[0] and "XDG_CACHE_HOME" in told[0]
+
+
+def key_of(name: str, **options: Any) -> str:
+    """The key of the cache for a network whose weights are all alike."""
+    network = build(name, **{"num_classes": 2, **options})
+    for value in network.state_dict().values():
+        value.zero_()
+    return FeatureReader(network, InputSpec(size=32, fit="squash"), torch.device("cpu"), 10**6)._key
+
+
+def test_networks_that_take_the_same_weights_share_no_features() -> None:
+    """TensorFlow pads on other sides, and its norms have another epsilon: the tensors do not tell."""
+    theirs, ours = "tf_efficientnet_lite0", "efficientnet_lite0"
+    states = [build(name, num_classes=2).state_dict() for name in (theirs, ours)]
+    assert [*states[0]] == [*states[1]]
+    assert key_of(theirs) != key_of(ours)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "test_resnet"])
+def test_features_are_shared_by_trainings_that_differ_above_them_or_in_training_alone(name: str) -> None:
+    plain = key_of(name)
+    assert key_of(name, num_classes=5) == plain
+    assert key_of(name, dropout=0.3, drop_path=0.2) == plain
 
 
 @pytest.mark.parametrize(("patients", "expected"), [(1, 1), (2, 2), (4, 4), (5, FOLDS), (9, FOLDS)])

@@ -110,6 +110,21 @@ def test_full_size_throughout_where_it_starts_there() -> None:
     assert work_share((30,) * 4) == 1
 
 
+@pytest.mark.parametrize("size_px", [8, 28, 30, 64, 78, 96, 224, 1000])
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.75, 0.95, 0.97, 0.999])
+def test_a_share_of_the_side_is_never_all_of_it(size_px: int, fraction: float) -> None:
+    """Of 78 px 95 % came to 80, and of 224 px 97 % to 224."""
+    side = epoch_sides_px(3, size_px, 1.0, fraction)[-1]
+    unit = 4 if size_px <= 64 else 16
+    assert side % unit == 0
+    assert side == unit or size_px * fraction - unit < side <= size_px * fraction < size_px
+
+
+def test_a_share_that_comes_out_even_is_kept() -> None:
+    assert epoch_sides_px(1, 160, 1.0, 0.7) == (112,)
+    assert epoch_sides_px(1, 80, 1.0, 0.6) == (48,)
+
+
 def test_shrinking_keeps_the_mean_and_removes_what_would_alias() -> None:
     stripes = torch.zeros(1, 1, 32, 32)
     stripes[..., ::2] = 1.0

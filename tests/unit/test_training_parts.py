@@ -237,6 +237,46 @@ def test_repeated_views_differ_and_are_not_mixed_with_each_other() -> None:
         assert ((batch.targets > 0).sum(1) == 2).all()
 
 
+@pytest.mark.parametrize("repeats", [1, 2, 3])
+def test_flips_alternate_from_turn_to_turn_of_a_picture(repeats: int) -> None:
+    """With repeats a picture's turn comes once in so many epochs, and in which of them is drawn."""
+    ids = [str(number) for number in range(40)]
+    augmenter = BatchAugmenter(
+        AugmentSettings(horizontal_flip=0.5, flip_alternates=True), 8, [0.0], [1 / 255.0]
+    )
+    squares: Any = Pixels(40)
+    squares.take = lambda rows, pool: np.tile(np.arange(8, dtype=np.uint8), (len(rows), 1, 8, 1))
+    made = TrainBatches(squares, torch.arange(40), ids, augmenter, 7, 0, 0, repeats=repeats)
+    turns: list[dict[int, list[bool]]] = []
+    for turn in range(4):
+        turns.append({row: [] for row in range(40)})
+        for batch in (each for part in range(repeats) for each in made.epoch(turn * repeats + part)):
+            for row, image in zip(batch.rows.tolist(), batch.images, strict=True):
+                turns[-1][row].append(bool(image[0, 0, 0] > 0))
+    assert {len(views) for turn in turns for views in turn.values()} == {repeats}
+    mirrored = np.array([[turn[row] for row in range(40)] for turn in turns])  # [4, 40, repeats]
+    assert (mirrored[1:] != mirrored[:-1]).all()
+    assert 0.3 < mirrored[0].mean() < 0.7, "beginning at random"
+
+
+def test_threads_that_do_not_all_come_leave_the_number_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, running = torch.get_num_threads(), set(threading.enumerate())
+    torch.set_num_threads(2)
+
+    def broken(barrier: threading.Barrier, timeout: float | None = None) -> int:
+        raise threading.BrokenBarrierError
+
+    monkeypatch.setattr(threading.Barrier, "wait", broken)
+    try:
+        with pytest.raises(threading.BrokenBarrierError):
+            next(batches([str(number) for number in range(30)], 4, workers=2, in_turns=True).epoch(0))
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 2
+        assert set(threading.enumerate()) == running
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_abandoned_epoch_leaves_no_thread() -> None:
     before = set(threading.enumerate())
     epoch = batches([str(number) for number in range(40)], 2, workers=3).epoch(0)

@@ -92,6 +92,7 @@ class BatchAugmenter:
         seed: int,
         epoch: int,
         *,
+        turn: int | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
         """The batch as the network sees it in this epoch.
@@ -102,6 +103,8 @@ class BatchAugmenter:
             keys: uint64 `[B]`, see `draws.image_keys`.
             seed: of the run.
             epoch: which pass over the data.
+            turn: how often each picture's turn has come before, by which flips alternate; as often as there
+                were epochs, unless one shows only some of the pictures.
             out: float32 `[B, C, size_px, size_px]` to write into. Large batches gain a third of their time
                 where a buffer is used again, because fresh memory is slow to touch.
 
@@ -114,7 +117,7 @@ class BatchAugmenter:
         checks.check_batch(pixels, aspects, keys, self.channels, self.size_px)
         draws = uniforms(seed, epoch, keys, DRAW_COUNT + draw_count(self.settings))
         if self.settings.flip_alternates:
-            draws[:, Draw.FLIP_HORIZONTAL] = alternating(seed, epoch, keys)
+            draws[:, Draw.FLIP_HORIZONTAL] = alternating(seed, epoch if turn is None else turn, keys)
         return self.decided(pixels, aspects, draws, out=out)
 
     def decided(

@@ -93,13 +93,13 @@ def image_keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def alternating(seed: int, epoch: int, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
-    """One uniform number per picture that moves on by a half, modulo one, from epoch to epoch: `[B]`.
+def alternating(seed: int, turn: int, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """One uniform number per picture that moves on by a half, modulo one, from turn to turn: `[B]`.
 
-    What happens below 0.5 then happens in every second epoch, beginning at random.
+    What happens below 0.5 then happens every second time that a picture's turn comes, beginning at random.
     """
     first = uniforms(seed, 0, keys, 1)[:, 0]
-    return np.asarray((first + 0.5 * (epoch % 2)) % 1.0, np.float64)
+    return np.asarray((first + 0.5 * (turn % 2)) % 1.0, np.float64)
 
 
 def view_keys(keys: npt.NDArray[np.uint64], views: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

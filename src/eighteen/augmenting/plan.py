@@ -156,7 +156,7 @@ def _maps(
         boxes = geometry.random_crops(aspects, draws, settings.crop_scale_min, settings.crop_aspect_max)
     else:
         centre, half = geometry.plain_views(aspects, view.size_px, view.fit, view.crop_fraction)
-        zoom = 1.0 + settings.scale_fraction * (2.0 * draws[:, Draw.SCALE] - 1.0)
+        zoom = 1.0 + settings.zoom_fraction * (2.0 * draws[:, Draw.SCALE] - 1.0)
         boxes = geometry.Boxes(centre + shifts_px * (2.0 * half / view.size_px), half / zoom[:, None])
     degrees = settings.rotation_degrees * (2.0 * draws[:, Draw.ROTATION] - 1.0)
     return geometry.source_maps(boxes, aspects, degrees, geometry.random_flips(draws, settings))

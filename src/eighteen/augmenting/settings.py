@@ -20,13 +20,13 @@ SMALLEST_ERASED_FRACTION = 0.02
 """Smallest area that random erasing takes (Zhong et al. 2017)."""
 
 LIMITS: dict[str, tuple[float, float]] = {
-    "crop_scale_min": (0.01, 1.0),
-    "crop_aspect_max": (1.0, 10.0),
+    "crop_scale_min": (0.05, 1.0),
+    "crop_aspect_max": (1.0, 3.0),
     "pad_fraction": (0.0, 0.5),
     "horizontal_flip": (0.0, 1.0),
     "vertical_flip": (0.0, 1.0),
     "rotation_degrees": (0.0, 180.0),
-    "scale_fraction": (0.0, 0.9),
+    "zoom_fraction": (0.0, 0.5),
     "translate_fraction": (0.0, 0.5),
     "shear_degrees": (0.0, 45.0),
     "perspective": (0.0, 0.9),
@@ -38,12 +38,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "blur": (0.0, 1.0),
     "blur_sigma_px": (SMALLEST_SIGMA_PX, 10.0),
     "erasing": (0.0, 1.0),
-    "erasing_area_max": (SMALLEST_ERASED_FRACTION, 1.0),
+    "erasing_area_max": (SMALLEST_ERASED_FRACTION, 0.6),
     "cutout": (0.0, 1.0),
     "policy_operations": (1, 5),
     "policy_magnitude": (0, 30),
 }
-"""Smallest and largest value of each number, both allowed."""
+"""Smallest and largest value of each number, both allowed: those of the recipe's section `augment`."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "crop": ("none", "pad", "resized"),
@@ -65,9 +65,9 @@ class AugmentSettings:
         horizontal_flip: probability of swapping left and right.
         vertical_flip: probability of swapping top and bottom.
         rotation_degrees: turns by up to this much either way, about the view's middle.
-        scale_fraction: enlarges by a factor in 1 - this .. 1 + this (`none` and `pad`).
-        flip_alternates: whether the draw of the left-right flip swings from epoch to epoch, so that at 0.5
-            each picture is mirrored in every second one (Jordan 2024).
+        zoom_fraction: enlarges by a factor in 1 - this .. 1 + this (`none` and `pad`).
+        flip_alternates: whether the draw of the left-right flip swings from turn to turn of a picture, so
+            that at 0.5 it is mirrored in every second one (Jordan 2024).
         translate_fraction: shifts by up to this share of the side, in x and y.
         shear_degrees: slants by up to this much either way, in x and y.
         perspective: moves each corner inwards by up to this share of half the side.
@@ -105,7 +105,7 @@ class AugmentSettings:
     vertical_flip: float = 0.0
     rotation_degrees: float = 0.0
     flip_alternates: bool = False
-    scale_fraction: float = 0.0
+    zoom_fraction: float = 0.0
     translate_fraction: float = 0.0
     shear_degrees: float = 0.0
     perspective: float = 0.0
@@ -117,7 +117,7 @@ class AugmentSettings:
     blur: float = 0.0
     blur_sigma_px: float = 2.0
     erasing: float = 0.0
-    erasing_area_max: float = 0.33
+    erasing_area_max: float = 0.25
     cutout: float = 0.0
     policy: Policy = "none"
     policy_operations: int = 2
@@ -142,7 +142,7 @@ class AugmentSettings:
     def moves_view(self) -> bool:
         """Whether the view is turned, shifted, slanted, tilted or zoomed after the crop."""
         moves = (self.translate_fraction, self.shear_degrees, self.perspective)
-        return max(self.rotation_degrees, self.scale_fraction, *moves) > 0 or self.policy != "none"
+        return max(self.rotation_degrees, self.zoom_fraction, *moves) > 0 or self.policy != "none"
 
     def _outside_limits(self) -> list[str]:
         numbers = {name: getattr(self, name) for name in LIMITS}
@@ -163,9 +163,9 @@ class AugmentSettings:
                 "flip_alternates is on beside horizontal_flip 0, which leaves nothing to alternate; set "
                 "horizontal_flip to 0.5, or flip_alternates to false"
             ]
-        if self.crop == "resized" and self.scale_fraction != 0:
+        if self.crop == "resized" and self.zoom_fraction != 0:
             return [
-                f"scale_fraction is {self.scale_fraction!r} beside crop 'resized', which scales already; "
-                "set scale_fraction to 0, or crop to 'none' or 'pad'"
+                f"zoom_fraction is {self.zoom_fraction!r} beside crop 'resized', which scales already; "
+                "set zoom_fraction to 0, or crop to 'none' or 'pad'"
             ]
         return []

@@ -128,7 +128,7 @@ class AugmentSection(Section):
     flip_alternates: bool = Field(
         False,
         description="mirror by turns: at horizontal_flip = 0.5 in every second epoch, beginning at random "
-        "(Jordan 2024)",
+        "(Jordan 2024); with repeats, every second time that a picture's turn comes",
     )
     vertical_flip: Fraction = Field(0.0, description="probability; for pictures without an up, such as cells")
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] | Auto = Field(
@@ -162,7 +162,7 @@ class AugmentSection(Section):
         2.0, description="pixels of the input; largest standard deviation of the blur, the smallest is 0.1"
     )
     erasing: Fraction | Auto = Field("auto", description="probability of random erasing (Zhong et al. 2017)")
-    erasing_area_max: Annotated[float, Field(gt=0.02, le=0.6)] = Field(
+    erasing_area_max: Annotated[float, Field(ge=0.02, le=0.6)] = Field(
         0.25, description="largest erased share of the picture"
     )
     cutout: Fraction = Field(

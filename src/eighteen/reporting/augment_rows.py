@@ -148,7 +148,7 @@ DEMONSTRATIONS: tuple[Demonstration, ...] = (
     ),
     Demonstration("vertical_flip", 0.5, "{:.0%}", _flip("vertical_flip", Draw.FLIP_VERTICAL), True, ONCE),
     Demonstration("rotation_degrees", 15, "{:.0f}°", _swing("rotation_degrees", Draw.ROTATION, "{:.0f}°")),
-    Demonstration("zoom_fraction", 0.2, "{:.2f}", _swing("scale_fraction", Draw.SCALE, "{:.0%}")),
+    Demonstration("zoom_fraction", 0.2, "{:.2f}", _swing("zoom_fraction", Draw.SCALE, "{:.0%}")),
     Demonstration("translate_fraction", 0.1, "{:.2f}", _shift),
     Demonstration("shear_degrees", 15, "{:.0f}°", _swing("shear_degrees", Draw.SHEAR_X, "{:.0f}°")),
     Demonstration("perspective", 0.4, "{:.2f}", _perspective),

@@ -162,7 +162,7 @@ class TrainBatches:
         rows, keys, epoch = part.rows, part.keys, part.epoch
         pixels = torch.from_numpy(self.squares.take(rows, pool))
         aspects = torch.from_numpy(self.squares.aspects[rows])
-        images = self.augmenter(pixels, aspects, keys, self.seed, epoch)
+        images = self.augmenter(pixels, aspects, keys, self.seed, epoch, turn=epoch // self.repeats)
         targets = self.targets[torch.from_numpy(rows)]
         if self.mixing.is_on:
             shares, count = self.soft(targets), len(rows) - self.repeats
@@ -207,8 +207,14 @@ def _single_threaded(workers: int) -> ThreadPoolExecutor:
         everyone.wait()
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    list(pool.map(begin, range(workers)))
-    torch.set_num_threads(threads)  # for threads that come later
+    try:
+        list(pool.map(begin, range(workers)))
+    except BaseException:
+        everyone.abort()  # lets those go that wait for one that will not come
+        pool.shutdown()
+        raise
+    finally:
+        torch.set_num_threads(threads)  # for threads that come later
     return pool
 
 

@@ -2,7 +2,8 @@
 
 One pass through the frozen network gives a vector a picture and view; everything that is fitted on them
 (the linear head, its strength, folds) then takes seconds. Features are kept in the user's cache by the
-picture's content, the weights and the view, so that a second training on the same pictures starts at once.
+picture's content, the network, its weights and the view, so that a second training on the same pictures
+starts at once. The cache only saves time: one that cannot be written is said once and done without.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from eighteen.core import store
@@ -30,8 +32,11 @@ from eighteen.models.family import head_name
 
 Floats = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 """Raised when a change makes older cached features wrong."""
+
+_PASSES_ON = (nn.Identity, nn.Dropout, DropPath)
+"""Modules that do nothing outside training: which of them a network has is no matter to its features."""
 
 
 class FeatureReader:
@@ -51,6 +56,7 @@ class FeatureReader:
         self._scorer = Scorer(network, inputs, device)
         self._max_pixels = max_pixels
         self._key = _key(network, inputs)
+        self._told = False
 
     def read(self, dataset: Dataset, progress: Progress = silent) -> tuple[Floats, Floats]:
         """Features of every row: plain and mirrored, each `[N, D]` float32.
@@ -64,7 +70,10 @@ class FeatureReader:
         if missing:
             fresh = self._compute(dataset.with_table(dataset.table[missing]), progress)
             known = {**known, **{keys[row]: fresh[place] for place, row in enumerate(missing)}}
-            _save(self._key, known)
+            problem = _save(self._key, known)
+            if problem and not self._told:
+                progress("warning", 0, 0, problem)
+                self._told = True
         both = np.stack([known[key] for key in keys]) if keys else np.empty((0, 2, 0), np.float32)
         return both[:, 0], both[:, 1]  # [N, 2, D]
 
@@ -121,9 +130,10 @@ def _content_keys(dataset: Dataset) -> list[str]:
 
 
 def _key(network: nn.Module, inputs: InputSpec) -> str:
-    """Hash of the weights below the head, of the inputs and of this module's version."""
+    """Hash of the network and its weights below the head, of the inputs and of this module's version."""
     digest = hashlib.sha256(f"{VERSION} {inputs.sha256} ".encode())
     head = f"{head_name(network)}."
+    digest.update(_architecture(network, head).encode())
     for name, value in network.state_dict().items():
         if not name.startswith(head):
             digest.update(name.encode())
@@ -131,31 +141,52 @@ def _key(network: nn.Module, inputs: InputSpec) -> str:
     return digest.hexdigest()
 
 
+def _architecture(network: nn.Module, head: str) -> str:
+    """What the tensors do not tell: two networks (other padding, another epsilon) can take one file."""
+    name = getattr(network, "pretrained_cfg", {}).get("architecture", type(network).__name__)
+    layers = [
+        f"{place} {type(module).__name__}({module.extra_repr()})"
+        for place, module in network.named_modules()
+        if not f"{place}.".startswith(head) and not isinstance(module, _PASSES_ON)
+    ]
+    return "\n".join([name, *layers])
+
+
 def _file(key: str) -> Path:
     return cache_folder("features") / f"{key[:32]}.safetensors"
 
 
 def _load(key: str) -> dict[str, Floats]:
-    """Cached features by content; a damaged cache counts as empty, since it can be made again."""
+    """Cached features by content; a cache that is damaged or cannot be read counts as empty, since it can be
+    made again."""
     path = _file(key)
-    if not path.exists():
-        return {}
     try:
+        if not path.exists():
+            return {}
         arrays = store.read_arrays(path)
         return dict(zip(_split_keys(arrays["keys"]), arrays["features"], strict=True))
-    except (RunError, KeyError, ValueError):
+    except (RunError, OSError, KeyError, ValueError):
         return {}
 
 
-def _save(key: str, features: Mapping[str, Floats]) -> None:
+def _save(key: str, features: Mapping[str, Floats]) -> str:
+    """Keeps features for later trainings; says why where that cannot be, else ""."""
     path = _file(key)
-    store.make_folder(path.parent)
     text = "\n".join(features).encode()
     arrays: dict[str, npt.NDArray[Any]] = {
         "keys": np.frombuffer(text, np.uint8),
         "features": np.stack(list(features.values())),
     }
-    store.write_arrays(path, arrays, {})
+    try:
+        store.make_folder(path.parent)
+        store.write_arrays(path, arrays, {})
+    except (RunError, OSError) as error:
+        return (
+            f"the features cannot be kept in {path} ({error.__cause__ or error}); results do not depend on "
+            f"it, but the next training computes them again: set XDG_CACHE_HOME to a folder with room that "
+            f"can be written"
+        )
+    return ""
 
 
 def _split_keys(text: npt.NDArray[np.uint8]) -> list[str]:

@@ -247,7 +247,6 @@ def _mixing(recipe: Recipe) -> Mixing:
 def _augmenter(recipe: Recipe) -> BatchAugmenter:
     known = {field.name for field in fields(AugmentSettings)}
     values = {name: value for name, value in recipe.augment.model_dump().items() if name in known}
-    values["scale_fraction"] = recipe.augment.zoom_fraction
     return BatchAugmenter.for_inputs(AugmentSettings(**values), input_spec(recipe))
 
 

@@ -26,7 +26,7 @@ _FACTORY_NAMES = {
     "nesterov": "sgd",
     "rmsprop": "rmsprop",
     "adamw": "adamw",
-    # With Nesterov momentum; vectors (norms, biases) are left to AdamW, at the same rate.
+    # With Nesterov momentum; vectors (norms, biases) are left to NAdamW, at the same rate, with timm's betas.
     "muon": "nmuon",
 }
 

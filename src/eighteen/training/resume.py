@@ -139,9 +139,7 @@ def _pack(moving: Moving) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors |= {f"mean.{name}": value for name, value in moving.mean.tensors.items()}
         scalars["mean.count"] = moving.mean.count
     tensors |= {f"best.{name}": value for name, value in moving.best.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    tensors |= _random_states(_device(moving.network))
     for index, values in moving.optimizer.state_dict()["state"].items():
         for key, value in values.items():
             name = f"optimizer.{index}.{key}"
@@ -167,15 +165,35 @@ def _unpack(tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], moving: M
     groups = moving.optimizer.state_dict()["param_groups"]
     moving.optimizer.load_state_dict({"state": states, "param_groups": groups})
     _lay_out(moving.optimizer)
+    _set_random_states(tensors, _device(moving.network))
+
+
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    """Of the CPU, and of the device that trains: where there are several, another one may be the current."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["random.mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _set_random_states(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    """What another kind of device left has no meaning here."""
     torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    if device.type == "cuda" and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+    elif device.type == "mps" and "random.mps" in tensors:
+        torch.mps.set_rng_state(tensors["random.mps"])
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 def _on(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors on the network's device."""
-    device = next(network.parameters()).device
-    return {name: value.to(device) for name, value in tensors.items()}
+    return {name: value.to(_device(network)) for name, value in tensors.items()}
 
 
 def _lay_out(optimizer: Optimizer) -> None:

@@ -3,7 +3,7 @@
 Runs that began with the same weights often end in one wide valley; their mean then errs less than any of
 them and costs no more than one. Greedy takes runs in, best first, as long as validation does not get worse,
 so that a run from elsewhere stays out. Statistics of BatchNorm belong to their own weights: unless all runs
-kept those of the same start, they are measured anew on training pictures.
+kept those of the same file of weights, they are measured anew on training pictures.
 
 Source: Wortsman et al., Model soups: averaging weights of multiple fine-tuned models, ICML 2022.
 """
@@ -165,8 +165,14 @@ def _kitchen(runs: Sequence[Run], dataset: Dataset, progress: Progress) -> Kitch
         losses = validation.losses(network)
         return float("nan") if losses is None else float(losses.mean())
 
-    kept = all(each.recipe.training.freeze_norms is True for each in runs)
-    return Kitchen(native.open_network(run).to(device), None if kept else images, loss)
+    return Kitchen(native.open_network(run).to(device), None if _norms_alike(runs) else images, loss)
+
+
+def _norms_alike(runs: Sequence[Run]) -> bool:
+    """Whether all runs kept the statistics of one file of weights, by its hash; older runs do not name it."""
+    starts = {run.environment.get("weights_sha256") for run in runs}
+    kept = all(run.recipe.training.freeze_norms is True for run in runs)
+    return kept and len(starts) == 1 and all(starts)
 
 
 def _all(kitchen: Kitchen, states: Sequence[Weights], runs: Sequence[Run]) -> tuple[list[int], Weights, str]:
