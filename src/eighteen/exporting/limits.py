@@ -17,8 +17,8 @@ class Limits:
         probability: largest difference in a class's probability.
         bare: the same for the tensor entry.
         accuracy: share by which accuracy on validation may fall.
-        pictures: validation pictures that may be lost all the same: one of a few hundred is a larger share than
-            any such limit, and with the same answer nearly everywhere it is a tie that fell the other way.
+        pictures: validation pictures that may be lost all the same: one of a few hundred is a larger share
+            than any such limit, and with the same answer nearly everywhere it is a tie that fell otherwise.
     """
 
     agreement: float
