@@ -128,13 +128,19 @@ class Played:
     def open_files(self, model: Path, bare: Path) -> Opened:
         kept, network = self.model.kept, self.model.network
         ranges = measure_ranges(network, samples_tensor())
-        scorer = Scorer(Answering(self.model), INPUTS, torch.device("cpu"))
+        answering = Answering(self.model)
+        scorer = Scorer(answering, INPUTS, torch.device("cpu"))
 
         def answer(pictures: Pictures) -> Floats:
             with quantising(network, ranges, kept, self.weight_bits):
                 return scorer(INPUTS.fitted_batch(pictures))
 
-        return Opened(answer, lambda tensor: tensor, INPUTS, CLASSES)
+        def bare(tensor: Floats) -> Floats:
+            with quantising(network, ranges, kept, self.weight_bits), torch.no_grad():
+                logits: Floats = answering(torch.from_numpy(tensor)).numpy()
+                return logits
+
+        return Opened(answer, bare, INPUTS, CLASSES)
 
 
 def played(keeps: bool, weight_bits: int = 7) -> Any:
@@ -204,6 +210,24 @@ def test_a_planted_layer_is_kept_in_float(network: Small, tmp_path: Path) -> Non
         "all layers",
         "1 of 4 layers in float",
     ]
+
+
+@pytest.mark.parametrize("entry", ["answer", "bare"])
+def test_the_entry_that_falls_further_decides(entry: str, network: Small, tmp_path: Path) -> None:
+    """One entry stays in float here, and tells nothing of what the other loses."""
+    form, source = Played(), Scorer(spoiled(network), INPUTS, torch.device("cpu"))
+    in_float = {
+        "answer": lambda pictures: source(INPUTS.fitted_batch(pictures)),
+        "bare": lambda tensor: network(torch.from_numpy(tensor)).detach().numpy(),
+    }
+
+    def open_files(model: Path, bare: Path) -> Opened:
+        return replace(form.open_files(model, bare), **{entry: in_float[entry]})
+
+    half: Any = SimpleNamespace(write=form.write, open_files=open_files, KEEPS_LAYERS=True)
+    judged = held(network, tmp_path)
+    model, _ = to_integers(half, exportable(network), judged, no_training, tmp_path, silent)
+    assert model.kept == ("conv3",)
 
 
 def test_a_mixture_that_the_format_cannot_hold_is_passed_over(network: Small, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ that suffer most stay in float: one, then two, four and so on, up to half of the
 short training teaches the network to bear integers. What still falls short is refused, with all figures.
 After that the calibration is fitted again: integers change how sure a network is.
 
-Every attempt is written, opened in its own runtime and asked for the validation pictures: what is judged is
-what would be shipped. All of them judge the first attempt, which nothing was chosen for. The others are
-chosen by one half where validation is large enough (`halves`), so that the other half can tell how the chosen
-one does, unselected. The calibration that is fitted again changes no layer; where pictures are too few to
-calibrate on, the run's own stays.
+Every attempt is written, opened in its own runtime and asked for the validation pictures, as pictures and as
+tensors, since a value that is rounded otherwise can turn an answer: the worse of the two entries counts. So
+what is judged is what would be shipped. All pictures judge the first attempt, which nothing was chosen for.
+The others are chosen by one half where validation is large enough (`halves`), so that the other half can tell
+how the chosen one does, unselected. The calibration that is fitted again changes no layer; where pictures are
+too few to calibrate on, the run's own stays.
 """
 
 from __future__ import annotations
@@ -89,22 +90,21 @@ class Attempt:
     Attributes:
         model: with its network and the layers that stay in float.
         said: about validation, without calibration.
+        by_tensor: the same through the tensor entry.
         steps: of training with rounded layers.
-        difference: of accuracy on validation, integers minus source, paired; None where answers are NaN, or
-            infinity.
+        difference: of accuracy on validation, integers minus source, paired, through the entry that falls
+            further; None where answers are NaN, or infinity.
     """
 
     model: Exportable
     said: Predictions
+    by_tensor: Predictions
     steps: int
     difference: Measure | None
 
     @property
     def fall(self) -> float:
-        if self.difference is None:
-            return float("inf")
-        assert self.difference.value is not None
-        return -self.difference.value
+        return float("inf") if self.difference is None else _fall(self.difference)
 
     @property
     def sentence(self) -> str:
@@ -112,9 +112,8 @@ class Attempt:
         how = f"{kept} of {len(layers_of(self.model.network))} layers in float" if kept else "all layers"
         trained = f", after {self.steps} steps of training" if self.steps else ""
         if each is None:
-            return (
-                f"{how}{trained}: NaN or infinity about {_not_finite(self.said)} of {len(self.said)} pictures"
-            )
+            bad = max(_not_finite(self.said), _not_finite(self.by_tensor))
+            return f"{how}{trained}: NaN or infinity about {bad} of {len(self.said)} pictures"
         return f"{how}{trained}: {each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f}, n = {each.n})"
 
     @property
@@ -172,7 +171,7 @@ def _attempts(
     first = _attempt(writer, model, held, 0)
     yield first
     held = held.half
-    best = _judged(first.model, first.said, held, 0)
+    best = _judged(first.model, first.said, first.by_tensor, held, 0)
     tensor = torch.from_numpy(model.inputs.normalised(model.samples()))
     for kept in _choices(writer, model, tensor):
         try:
@@ -210,16 +209,27 @@ def _attempt(writer: ModuleType, model: Exportable, held: Held, steps: int) -> A
         opened = writer.open_files(Path(name) / files.model, Path(name) / files.bare)
         # One that answers infinity is seen as such afterwards; NumPy need not say so too.
         with np.errstate(invalid="ignore", over="ignore"):
-            said = Predictor.of(opened, held.max_pixels).score(held.validation)
-    return _judged(model, said, held, steps)
+            said, by_tensor = (
+                Predictor.of(opened, held.max_pixels, by_tensor=tensors).score(held.validation)
+                for tensors in (False, True)
+            )
+    return _judged(model, said, by_tensor, held, steps)
 
 
-def _judged(model: Exportable, said: Predictions, held: Held, steps: int) -> Attempt:
+def _judged(model: Exportable, said: Predictions, by_tensor: Predictions, held: Held, steps: int) -> Attempt:
     """By the pictures that are held, of those that were asked about."""
-    if _not_finite(said):
-        return Attempt(model, said, steps, None)
-    as_shipped = said.calibrated(model.calibration)
-    return Attempt(model, said, steps, compare(held.known, as_shipped, split="val").difference)
+    if _not_finite(said) or _not_finite(by_tensor):
+        return Attempt(model, said, by_tensor, steps, None)
+    differences = [
+        compare(held.known, each.calibrated(model.calibration), split="val").difference
+        for each in (said, by_tensor)
+    ]
+    return Attempt(model, said, by_tensor, steps, max(differences, key=_fall))
+
+
+def _fall(difference: Measure) -> float:
+    assert difference.value is not None
+    return -difference.value
 
 
 def _not_finite(said: Predictions) -> int:
