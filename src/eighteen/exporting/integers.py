@@ -90,7 +90,7 @@ class Attempt:
     Attributes:
         model: with its network and the layers that stay in float.
         said: about validation, without calibration.
-        by_tensor: the same through the tensor entry.
+        by_tensor: the same through the tensor entry; None where pictures had said enough.
         steps: of training with rounded layers.
         difference: of accuracy on validation, integers minus source, paired, through the entry that falls
             further; None where answers are NaN, or infinity.
@@ -98,7 +98,7 @@ class Attempt:
 
     model: Exportable
     said: Predictions
-    by_tensor: Predictions
+    by_tensor: Predictions | None
     steps: int
     difference: Measure | None
 
@@ -112,7 +112,8 @@ class Attempt:
         how = f"{kept} of {len(layers_of(self.model.network))} layers in float" if kept else "all layers"
         trained = f", after {self.steps} steps of training" if self.steps else ""
         if each is None:
-            bad = max(_not_finite(self.said), _not_finite(self.by_tensor))
+            asked = [self.said] if self.by_tensor is None else [self.said, self.by_tensor]
+            bad = max(map(_not_finite, asked))
             return f"{how}{trained}: NaN or infinity about {bad} of {len(self.said)} pictures"
         return f"{how}{trained}: {each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f}, n = {each.n})"
 
@@ -209,20 +210,23 @@ def _attempt(writer: ModuleType, model: Exportable, held: Held, steps: int) -> A
         opened = writer.open_files(Path(name) / files.model, Path(name) / files.bare)
         # One that answers infinity is seen as such afterwards; NumPy need not say so too.
         with np.errstate(invalid="ignore", over="ignore"):
-            said, by_tensor = (
-                Predictor.of(opened, held.max_pixels, by_tensor=tensors).score(held.validation)
-                for tensors in (False, True)
-            )
+            said = Predictor.of(opened, held.max_pixels).score(held.validation)
+            attempt = _judged(model, said, None, held, steps)
+            if attempt.fall > ALLOWED_FALL:
+                return attempt
+            by_tensor = Predictor.of(opened, held.max_pixels, by_tensor=True).score(held.validation)
     return _judged(model, said, by_tensor, held, steps)
 
 
-def _judged(model: Exportable, said: Predictions, by_tensor: Predictions, held: Held, steps: int) -> Attempt:
+def _judged(
+    model: Exportable, said: Predictions, by_tensor: Predictions | None, held: Held, steps: int
+) -> Attempt:
     """By the pictures that are held, of those that were asked about."""
-    if _not_finite(said) or _not_finite(by_tensor):
+    asked = [said] if by_tensor is None else [said, by_tensor]
+    if any(map(_not_finite, asked)):
         return Attempt(model, said, by_tensor, steps, None)
     differences = [
-        compare(held.known, each.calibrated(model.calibration), split="val").difference
-        for each in (said, by_tensor)
+        compare(held.known, each.calibrated(model.calibration), split="val").difference for each in asked
     ]
     return Attempt(model, said, by_tensor, steps, max(differences, key=_fall))
 
