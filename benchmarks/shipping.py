@@ -100,7 +100,7 @@ def _reference(run: Run, pictures: int, besides: Path | None) -> Reference:
         theirs = audit(besides).dataset
         files = pl.Series([str(theirs.file(path).resolve()) for path in theirs.table["path"]])
         others = theirs.table.select("index", "group", "sha256", "width", "height").with_columns(
-            id=files, path=files, target=pl.lit(0), split=pl.lit("besides")
+            id=files, path=files, target=pl.lit(0), split=pl.lit("")
         )
         dataset = dataset.with_table(pl.concat([dataset.table, others], how="diagonal_relaxed"))
     return Reference.of(source_of(run, exportable(run)), dataset, pictures)
