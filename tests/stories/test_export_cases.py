@@ -49,8 +49,9 @@ def train_on(
         home = tmp_path_factory.mktemp("case")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-            recipe = small(**{"training.epochs": epochs, "inputs.size": SIZE_PX, "data.val_fraction": 0.4})
-            run = train(data, home / "run", recipe)
+            # Black pictures spoil the integers of what this optimizer comes to, not of every network.
+            changes = {"optimizer.name": "nesterov", "inputs.size": SIZE_PX, "data.val_fraction": 0.4}
+            run = train(data, home / "run", small(**{"training.epochs": epochs, **changes}))
             export(run, "onnx")
         return run
 

@@ -150,27 +150,6 @@ def test_ctrl_c_during_validation(
     assert_same(resume(tmp_path / "run"), plain(variant))
 
 
-def test_ctrl_c_before_the_first_step(
-    plain: Any, pictures: Path, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from eighteen.training import fitting
-
-    def stopped(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    variant = "momentum, average"
-    recipe = small(**{"training.epochs": EPOCHS, **VARIANTS[variant]})
-    with monkeypatch.context() as patch:
-        patch.setattr(fitting, "training_batches", stopped)
-        with pytest.raises(
-            Interrupted, match="stopped before the first step; go on with: eighteen train"
-        ) as said:
-            train(pictures, tmp_path / "run", recipe)
-    assert said.value.exit_code == 130
-    assert Run.open(tmp_path / "run").info["state"] == "interrupted"
-    assert_same(resume(tmp_path / "run"), plain(variant))
-
-
 def test_a_budget_that_is_used_up_is_heeded_after_a_stop_too(
     pictures: Path, small: Any, acting_at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -469,8 +448,10 @@ def test_ctrl_c_while_reading_pictures_leaves_a_run_that_resumes(
 ) -> None:
     variant = "momentum, average"
     recipe = small(**{"training.epochs": EPOCHS, **VARIANTS[variant]})
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match="stopped before the first step; go on with: eighteen tr") as said:
         train(pictures, tmp_path / "run", recipe, acting_at(interrupt, 3, "read"))
+    assert said.value.exit_code == 130
+    assert Run.open(tmp_path / "run").info["state"] == "interrupted"
     assert_same(resume(tmp_path / "run"), plain(variant))
 
 
