@@ -89,18 +89,21 @@ class Attempt:
 
     Attributes:
         model: with its network and the layers that stay in float.
-        said: about validation, without calibration.
-        by_tensor: the same through the tensor entry; None where pictures had said enough.
+        answers: about validation, without calibration: through the entry for pictures, then, where that had
+            not said enough, through the one for tensors.
         steps: of training with rounded layers.
         difference: of accuracy on validation, integers minus source, paired, through the entry that falls
             further; None where answers are NaN, or infinity.
     """
 
     model: Exportable
-    said: Predictions
-    by_tensor: Predictions | None
+    answers: tuple[Predictions, ...]
     steps: int
     difference: Measure | None
+
+    @property
+    def said(self) -> Predictions:
+        return self.answers[0]
 
     @property
     def fall(self) -> float:
@@ -112,8 +115,7 @@ class Attempt:
         how = f"{kept} of {len(layers_of(self.model.network))} layers in float" if kept else "all layers"
         trained = f", after {self.steps} steps of training" if self.steps else ""
         if each is None:
-            asked = [self.said] if self.by_tensor is None else [self.said, self.by_tensor]
-            bad = max(map(_not_finite, asked))
+            bad = max(map(_not_finite, self.answers))
             return f"{how}{trained}: NaN or infinity about {bad} of {len(self.said)} pictures"
         return f"{how}{trained}: {each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f}, n = {each.n})"
 
@@ -172,7 +174,7 @@ def _attempts(
     first = _attempt(writer, model, held, 0)
     yield first
     held = held.half
-    best = _judged(first.model, first.said, first.by_tensor, held, 0)
+    best = _judged(first.model, first.answers, held, 0)
     tensor = torch.from_numpy(model.inputs.normalised(model.samples()))
     for kept in _choices(writer, model, tensor):
         try:
@@ -211,24 +213,22 @@ def _attempt(writer: ModuleType, model: Exportable, held: Held, steps: int) -> A
         # One that answers infinity is seen as such afterwards; NumPy need not say so too.
         with np.errstate(invalid="ignore", over="ignore"):
             said = Predictor.of(opened, held.max_pixels).score(held.validation)
-            attempt = _judged(model, said, None, held, steps)
-            if attempt.fall > ALLOWED_FALL:
-                return attempt
+            pictures = _judged(model, (said,), held, steps)
+            if pictures.fall > ALLOWED_FALL:
+                return pictures
             by_tensor = Predictor.of(opened, held.max_pixels, by_tensor=True).score(held.validation)
-    return _judged(model, said, by_tensor, held, steps)
+    worse = max(pictures, _judged(model, (by_tensor,), held, steps), key=lambda each: each.fall)
+    return replace(worse, answers=(said, by_tensor))
 
 
-def _judged(
-    model: Exportable, said: Predictions, by_tensor: Predictions | None, held: Held, steps: int
-) -> Attempt:
+def _judged(model: Exportable, answers: tuple[Predictions, ...], held: Held, steps: int) -> Attempt:
     """By the pictures that are held, of those that were asked about."""
-    asked = [said] if by_tensor is None else [said, by_tensor]
-    if any(map(_not_finite, asked)):
-        return Attempt(model, said, by_tensor, steps, None)
+    if any(map(_not_finite, answers)):
+        return Attempt(model, answers, steps, None)
     differences = [
-        compare(held.known, each.calibrated(model.calibration), split="val").difference for each in asked
+        compare(held.known, each.calibrated(model.calibration), split="val").difference for each in answers
     ]
-    return Attempt(model, said, by_tensor, steps, max(differences, key=_fall))
+    return Attempt(model, answers, steps, max(differences, key=_fall))
 
 
 def _fall(difference: Measure) -> float:
