@@ -197,14 +197,15 @@ def _within_budget(
     """Everything resolved for the epochs and the size that end in time."""
     start = resolved.training.progressive_from
     assert start != "auto"
-    fitted = _fitted(recipe, resolved, start, image_s, dataset, network)
+    step_s = step_seconds(network, resolved.optimizer, mode_of(resolved).memory_format)
+    fitted = _fitted(recipe, resolved, start, (image_s, step_s), dataset, network)
     within = _with_budget(recipe, resolved, reasons, fitted, dataset)
     fewer = within[0].training.progressive_from
     assert fewer != "auto"
     if fewer == start:
         return within
     # So few epochs begin at another size than those that were reckoned with.
-    fitted = _fitted(recipe, resolved, fewer, image_s, dataset, network)
+    fitted = _fitted(recipe, resolved, fewer, (image_s, step_s), dataset, network)
     return _with_budget(recipe, resolved, reasons, fitted, dataset)
 
 
@@ -212,11 +213,13 @@ def _fitted(
     recipe: Recipe,
     resolved: Recipe,
     start: float,
-    image_s: float,
+    measured_s: tuple[float, float],
     dataset: Dataset,
     network: nn.Module,
 ) -> Fitted:
-    """Epochs and size within the budget, by the seconds a picture takes at the size that was resolved."""
+    """Epochs and size within the budget, by the seconds that a picture takes at the size that was resolved,
+    and those of a step of the optimizer."""
+    image_s, step_s = measured_s
     settings, size = resolved.training, resolved.inputs.size
     minutes, epochs, batch = settings.budget_minutes, settings.epochs, settings.batch_size
     assert minutes is not None and epochs != "auto" and size != "auto" and batch != "auto"
@@ -228,8 +231,7 @@ def _fitted(
     answers = FORWARD_SHARE * (2 if resolved.inputs.mirror_average is True else 1)
     images = share * dataset.split_counts["train"] + answers * dataset.split_counts["val"]
     steps = math.ceil(dataset.split_counts["train"] / batch)
-    updates_s = steps * step_seconds(network, resolved.optimizer, mode_of(resolved).memory_format)
-    updates_s *= 1 + (ITSELF in settings.teacher)
+    updates_s = steps * step_s * (1 + (ITSELF in settings.teacher))
     return fit_to_budget(minutes, image_s * images, size, epochs, _smallest_px(recipe, resolved), updates_s)
 
 
