@@ -82,6 +82,8 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "plain-18": ("all", {"model.shortcut": "false"}),
     "plain-34": ("all", PLAIN_34),
     "resnet-34": ("all", {"model.blocks": "[3,4,6,3]"}),
+    "sgd": ("all", {"optimizer.name": "sgd"}),
+    "nesterov": ("all", {"optimizer.name": "nesterov"}),
     "adamw": ("all", {"optimizer.name": "adamw"}),
     "rmsprop": ("all", {"optimizer.name": "rmsprop"}),
     "constant": ("all", {"schedule.name": "constant"}),

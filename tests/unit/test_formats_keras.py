@@ -90,6 +90,7 @@ def tensor(channels: int = 3, size_px: int = SIZE) -> npt.NDArray[np.float32]:
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "large stem": lambda: network("resnet18", width=0.25, dropout=0.2, drop_path=0.1),
     "small stem": lambda: network("resnet18", width=0.25, stem="small"),
+    "pooled small stem": lambda: network("resnet18", width=0.25, stem="small_pooled"),
     "plain": lambda: network("resnet18", width=0.25, shortcut=False),
     "other blocks": lambda: network("resnet18", width=0.25, blocks=(1, 2, 1, 3)),
     "ResNet-D": lambda: network("test_resnet"),

@@ -74,12 +74,11 @@ def test_named_relatives_learn_eight_random_pictures_by_heart(name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["resnet18d", "resnet34"])
-def test_small_stem_keeps_the_sides_in_timms_resnets(name: str) -> None:
-    pictures = torch.zeros(1, 3, 32, 32)
-    small = build(name, num_classes=5, stem="small").eval()
-    large = build(name, num_classes=5).eval()
-    assert small.forward_features(pictures).shape[-2:] == (4, 4)  # type: ignore[operator]
-    assert large.forward_features(pictures).shape[-2:] == (1, 1)  # type: ignore[operator]
+@pytest.mark.parametrize(("stem", "side"), [("small", 4), ("small_pooled", 2), ("imagenet", 1)])
+def test_small_stems_keep_more_of_the_sides_in_timms_resnets(name: str, stem: str, side: int) -> None:
+    network = build(name, num_classes=5, stem=stem).eval()
+    map_ = network.forward_features(torch.zeros(1, 3, 32, 32))  # type: ignore[operator]
+    assert map_.shape[-2:] == (side, side)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_small_stem_keeps_the_sides_in_timms_resnets(name: str) -> None:
         ("resnet18d", {"shortcut": False}, "shortcut=False"),
         ("resnet18d", {"stem": "tiny"}, "stem='tiny'"),
         ("resnet18d", {"dropout": 1.5}, "dropout=1.5"),
-        ("efficientnet_b0", {"stem": "small"}, "cannot have stem='small'"),
+        ("efficientnet_b0", {"stem": "small"}, "cannot have a small stem"),
         ("levit_128", {}, "one classifier is expected"),
     ],
 )

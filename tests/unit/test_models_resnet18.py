@@ -52,7 +52,11 @@ def test_state_dicts_of_both_libraries_load_unchanged_and_give_the_same_logits(m
 
 @pytest.mark.parametrize(
     ("stem", "size_px", "sides"),
-    [("imagenet", 224, (112, 56, 56, 28, 14, 7)), ("small", 32, (32, 32, 32, 16, 8, 4))],
+    [
+        ("imagenet", 224, (112, 56, 56, 28, 14, 7)),
+        ("small", 32, (32, 32, 32, 16, 8, 4)),
+        ("small_pooled", 32, (32, 16, 16, 8, 4, 2)),
+    ],
 )
 def test_shapes_of_every_turn(stem: Any, size_px: int, sides: tuple[int, ...]) -> None:
     model = ResNet18(10, stem=stem).eval()
@@ -104,6 +108,7 @@ def test_multiply_accumulates_that_the_documentation_states() -> None:
     assert count_macs(ResNet18(blocks=(3, 4, 6, 3)), 224) == 3_663_761_408
     assert count_macs(ResNet18(10), 32) == 37_016_576
     assert count_macs(ResNet18(10, stem="small"), 32) == 555_422_720
+    assert count_macs(ResNet18(10, stem="small_pooled"), 32) == 140_186_624
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:

@@ -202,8 +202,10 @@ class ModelSection(Section):
         description="imagenet (fetched from the hub), none (from scratch), or a file; auto: imagenet, but "
         "none for pictures under 64 pixels, whose small stem no published weights fit",
     )
-    stem: Literal["imagenet", "small"] | Auto = Field(
-        "auto", description="imagenet: 7x7 stride 2 and pool; small: 3x3 stride 1, for inputs up to 40 pixels"
+    stem: Literal["imagenet", "small", "small_pooled"] | Auto = Field(
+        "auto",
+        description="imagenet: 7x7 stride 2 and pool; small: 3x3 stride 1, for inputs up to 40 pixels; "
+        "small_pooled: a 2x2 pool after it, a quarter of the work",
     )
     blocks: tuple[Positive, Positive, Positive, Positive] = Field(
         (2, 2, 2, 2), description="residual blocks of the four stages; (3,4,6,3) is ResNet-34"

@@ -15,14 +15,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from eighteen.core.errors import EighteenError
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from eighteen.models.resnet18 import Stem
 
 _PAGE = "resnet18"
 _PAGE_BLOCKS = (2, 2, 2, 2)
@@ -84,7 +82,7 @@ def build(
         name: "resnet18" or a name of timm, with or without the tag of its weights.
         num_classes: outputs of the head, 1 or more.
         in_channels: channels of the picture, 1 or more.
-        stem: `imagenet` or, for small pictures, `small`: resnet18 and timm's ResNets only.
+        stem: `imagenet` or, for small pictures, `small` or `small_pooled`: resnet18 and timm's ResNets only.
         blocks, shortcut: options of the page (resnet18 only).
         dropout: share of the features dropped before the head, 0 to below 1.
         drop_path: stochastic depth, 0 to below 1; of the page and of those of timm that know it.
@@ -93,16 +91,16 @@ def build(
     Raises:
         EighteenError: the name is unknown (near ones are named), or the network cannot honour an option.
     """
+    from eighteen.models.resnet18 import ResNet18, Stem
+
     base = check_name(name)
     if base == _PAGE:
-        from eighteen.models.resnet18 import ResNet18
-
         return ResNet18(
             num_classes,
             in_channels=in_channels,
             blocks=blocks,
             shortcut=shortcut,
-            stem=cast("Stem", stem),
+            stem=cast(Stem, stem),
             dropout=dropout,
             drop_path=drop_path,
             width=max(1, round(_PAGE_WIDTH * width)),
@@ -113,7 +111,7 @@ def build(
         (0 <= dropout < 1, f"dropout={dropout} (0 to below 1)"),
         (0 <= drop_path < 1, f"drop_path={drop_path} (0 to below 1)"),
         (width == 1, f"width={width} (an option of resnet18 alone)"),
-        (stem in ("imagenet", "small"), f"stem='{stem}' ('imagenet' or 'small')"),
+        (stem in get_args(Stem), f"stem='{stem}' (one of {', '.join(get_args(Stem))})"),
         (tuple(blocks) == _PAGE_BLOCKS, f"blocks={tuple(blocks)} (an option of resnet18 alone)"),
         (shortcut, "shortcut=False (an option of resnet18 alone)"),
     )
@@ -146,7 +144,7 @@ def check_name(name: str) -> str:
 
 
 def takes_small_stem(name: str) -> bool:
-    """Whether the network can have `stem="small"`: the page, and timm's ResNets."""
+    """Whether the network can have a small stem: the page, and timm's ResNets."""
     base = check_name(name)
     if base == _PAGE:
         return True
@@ -198,8 +196,8 @@ def _build_by_timm(
     head_name(model)
     if drop_path > 0 and not any(isinstance(module, DropPath) for module in model.modules()):
         raise EighteenError(_no_drop_path(name))
-    if stem == "small":
-        _put_small_stem(model, name, in_channels)
+    if stem != "imagenet":
+        _put_small_stem(model, name, in_channels, pooled=stem == "small_pooled")
     return model
 
 
@@ -207,21 +205,21 @@ def _no_drop_path(name: str) -> str:
     return f"{name} cannot drop paths; leave drop_path at 0, or choose resnet18 or one of timm's ResNets"
 
 
-def _put_small_stem(model: nn.Module, name: str, in_channels: int) -> None:
+def _put_small_stem(model: nn.Module, name: str, in_channels: int, *, pooled: bool) -> None:
     """The 3x3 stem of the page in place of the one that makes pictures four times smaller."""
     from timm.models.resnet import ResNet
     from torch import nn
 
     if not isinstance(model, ResNet):
         raise EighteenError(
-            f"{name} cannot have stem='small'; only resnet18 and timm's ResNets can. Leave the stem at "
+            f"{name} cannot have a small stem; only resnet18 and timm's ResNets can. Leave the stem at "
             f"'imagenet' and give the network larger pictures, or choose resnet18"
         )
     channels = model.get_parameter("bn1.weight").numel()
     conv = nn.Conv2d(in_channels, channels, 3, stride=1, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     model.add_module("conv1", conv)
-    model.add_module("maxpool", nn.Identity())
+    model.add_module("maxpool", nn.MaxPool2d(2) if pooled else nn.Identity())
 
 
 def _unknown(kind: str, name: str, word: str, known: Sequence[str], otherwise: str) -> str:

@@ -60,7 +60,7 @@ def model_facts(run: Run, recipe: Recipe) -> ModelFacts:
 
 def _network(recipe: Recipe) -> str:
     model = recipe.model
-    notes = [f"{model.stem} stem"] if model.stem == "small" else []
+    notes = [] if model.stem == "imagenet" else [f"{model.stem} stem"]
     if model.blocks != (2, 2, 2, 2):
         notes.append(f"blocks {', '.join(map(str, model.blocks))}")
     if not model.shortcut:

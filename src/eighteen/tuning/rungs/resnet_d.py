@@ -13,6 +13,6 @@ def step(recipe: Recipe, resolved: Recipe) -> Recipe | str:
         return "the weights given are those of another network"
     if resolved.model.name != "resnet18":
         return f"the network is {resolved.model.name}"
-    if resolved.model.stem == "small":
+    if resolved.model.stem != "imagenet":
         return "the small stem has nothing that it could replace"
     return recipe.changed(model={"name": "resnet18d"})
