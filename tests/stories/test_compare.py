@@ -10,6 +10,7 @@ import pytest
 
 from eighteen import Recipe, Run
 from eighteen.api import compare_recipes, resume_compare
+from eighteen.cli.compare import _recipes
 from eighteen.core.errors import RecipeError
 from eighteen.core.study import Study
 
@@ -111,6 +112,17 @@ def test_what_cannot_be_compared_is_said_at_once(eighteen: Callable[..., Any], t
         ["DATA", "--out", "OUT", "--change", "seed=1", "--split", "val"],
         ["DATA", "--out", "OUT", "--models", "resnet18,resnet34", "--split", "val"],
         ["RUN", "RUN", "RUN"],
+        [
+            "DATA",
+            "--out",
+            "OUT",
+            "--recipe",
+            "demo",
+            "--recipe",
+            "few-pictures",
+            "--recipe",
+            "small-pictures",
+        ],
     ],
     ids=" ".join,
 )
@@ -121,6 +133,43 @@ def test_command_lines_that_mean_nothing_are_usage_errors(
     said = eighteen("compare", *(words.get(each, each) for each in arguments))
     assert said.code == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("how", [("--change", "seed=1"), ("--models", "resnet18,resnet34")], ids=" ".join)
+def test_a_margin_in_points_is_refused_before_anything_is_trained(
+    how: tuple[str, str], eighteen: Callable[..., Any], photos: Path, tmp_path: Path
+) -> None:
+    weights = "--set", "model.weights=none"
+    said = eighteen("compare", photos, "--out", tmp_path / "out", "--margin", "1", *how, *weights)
+    assert said.code == 1 and "the margin is 1; expected a difference in accuracy above 0" in said.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "change", "names", "widths"),
+    [
+        (
+            ["few-pictures"],
+            ["loss.label_smoothing=0"],
+            ("few-pictures", "loss.label_smoothing=0"),
+            (0.25, 0.25),
+        ),
+        (["few-pictures"], [], ("few-pictures", "default"), (0.25, 1.0)),
+        ([], ["model.width=0.5"], ("default", "model.width=0.5"), (1.0, 0.5)),
+        (
+            ["demo", "few-pictures"],
+            ["model.width=0.5"],
+            ("demo", "few-pictures with model.width=0.5"),
+            (1.0, 0.5),
+        ),
+    ],
+)
+def test_a_change_is_made_to_the_recipe_that_is_named(
+    named: list[str], change: list[str], names: tuple[str, str], widths: tuple[float, float]
+) -> None:
+    found, recipes = _recipes(named, [], change, {}, {})
+    assert found == names
+    assert (recipes[0].model.width, recipes[1].model.width) == widths
 
 
 def test_recipes_that_read_the_data_differently_are_refused(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import Interrupted
+from eighteen.core.errors import Interrupted, TrainingError, WeightsError
 from eighteen.core.measures import Measure
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
@@ -19,7 +19,8 @@ from eighteen.core.study import Study
 from eighteen.tuning import search as searching
 from eighteen.tuning import storage, tune
 from eighteen.tuning.asked import Asked
-from eighteen.tuning.confirming import Effort, fitting_choice
+from eighteen.tuning.confirming import ContenderFailed, Effort, fitting_choice
+from eighteen.tuning.records import ranked
 from eighteen.tuning.search import Search, records
 from eighteen.tuning.space import Parameter, value_of
 from tables import FakeScorer, dataset_of
@@ -75,6 +76,7 @@ class FakeTrainer:
     gain: float = 1.0
     asked: list[tuple[str, Recipe]] = field(default_factory=list)
     on_the_way: Callable[[], None] = lambda: None
+    slow: Callable[[Recipe], float] = lambda recipe: 1.0
 
     def __call__(self, name: str, recipe: Recipe, watch: Any) -> Any:
         self.asked.append((name, recipe))
@@ -82,7 +84,7 @@ class FakeTrainer:
         assert batch != "auto"
         if batch > self.holds:
             raise MemoryError
-        self.clock.now += self.seconds
+        self.clock.now += self.seconds * self.slow(recipe)
         self.on_the_way()
         value = 0.5 + self.gain * recipe.loss.label_smoothing
         return SimpleNamespace(measures={"val": {"accuracy": Measure(value, value, value, 100, "")}})
@@ -138,7 +140,7 @@ def test_what_an_earlier_process_spent_is_not_spent_again(clock: Clock, url: str
     clock.now += 1e6
     trainer = FakeTrainer(clock)
     tune.search_on(search, asked, trainer, silent)
-    assert len(trainer.asked) == 7
+    assert len(trainer.asked) == 6, "ten minutes in all, and the fourth was spent in vain"
 
 
 def test_winners_that_are_trained_anew_are_counted(clock: Clock, url: str) -> None:
@@ -176,8 +178,13 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Mapping[str
     """The result of a search whose runs are not on the disk, and what was trained for it."""
     monkeypatch.setattr(tune, "_both", lambda study, row, asked, confirmed: (confirmed, confirmed))
 
-    def finish(search: Search, asked: Asked, told: list[str] | None = None) -> Any:
-        scorer = FakeScorer(pictures())
+    def finish(
+        search: Search,
+        asked: Asked,
+        told: list[str] | None = None,
+        sure: Callable[[Recipe], float] = lambda recipe: 1.0,
+    ) -> Any:
+        scorer = FakeScorer(pictures(), sure)
 
         def progress(stage: str, done: int, total: int, note: str) -> None:
             (told if told is not None else []).append(note)
@@ -186,6 +193,50 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Mapping[str
         return result, scorer
 
     return finish
+
+
+def test_a_winner_that_fails_anew_is_left_out(clock: Clock, url: str, answered: Callable[..., Any]) -> None:
+    asked, told = asked_for(trials=8), list[str]()
+    search = begun(asked, url)
+    tune.search_on(search, asked, FakeTrainer(clock), silent)
+    first, second = ranked(records(search), maximise=True)[:2]
+
+    def sure(recipe: Recipe) -> float:
+        if recipe.loss.label_smoothing == first.point["loss.label_smoothing"]:
+            raise TrainingError("the loss is not finite")
+        return 1.0
+
+    result, _ = answered(search, asked, told, sure)
+    assert result["changes"] == second.point
+    assert f"Trial {first.number} did better on validation and is left out" in result["sentence"]
+    assert "the loss is not finite" in result["sentence"] and any("is left out" in each for each in told)
+
+
+def test_a_default_that_fails_anew_ends_the_search(
+    clock: Clock, url: str, answered: Callable[..., Any]
+) -> None:
+    asked = asked_for(trials=4)
+    search = begun(asked, url)
+    tune.search_on(search, asked, FakeTrainer(clock), silent)
+
+    def sure(recipe: Recipe) -> float:
+        raise WeightsError("cannot be fetched")
+
+    with pytest.raises(ContenderFailed, match=r"the default fails when it is trained anew \(cannot be"):
+        answered(search, asked, None, sure)
+
+
+def test_the_confirmation_reckons_with_slow_winners(
+    clock: Clock, url: str, answered: Callable[..., Any]
+) -> None:
+    """Large smoothing takes five times as long here, and wins."""
+    asked = asked_for(minutes=40, seeds=2)
+    search = begun(asked, url)
+    trainer = FakeTrainer(clock, slow=lambda recipe: 5.0 if recipe.loss.label_smoothing > 0.1 else 1.0)
+    tune.search_on(search, asked, trainer, silent)
+    result, _ = answered(search, asked)
+    assert result["changes"]["loss.label_smoothing"] > 0.1
+    assert result["confirmation"] == {"folds": 3, "seeds": 1}, "6 trainings of 3 minutes, not 20 of one"
 
 
 def test_winners_are_limited_to_the_time_that_is_left(

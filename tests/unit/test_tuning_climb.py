@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from eighteen.core.errors import RecipeError, TrainingError
+from eighteen.core.errors import RecipeError, TrainingError, WeightsError
 from eighteen.core.predictions import Predictions, softmax
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
@@ -25,7 +25,7 @@ from eighteen.tuning.climbing import Climber, Scored
 from eighteen.tuning.confirming import Effort, fitting_effort
 from eighteen.tuning.rungs import Rung, rungs
 from eighteen.tuning.textbook import textbook
-from eighteen.tuning.tried import HURTS, KEPT, NO_TIME
+from eighteen.tuning.tried import BEATEN, HURTS, KEPT, NO_TIME
 
 PICTURES, FOLDS = 300, 3
 Skill = Callable[[Recipe], float]
@@ -287,6 +287,48 @@ def test_the_end_is_the_default_where_that_did_better_on_the_same_folds(
     assert result["comparison"] is None and result["notes"] == list(outcome.notes)
 
 
+def test_what_a_beaten_climb_had_kept_is_not_said_to_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    def helped_but_beaten(recipe: Recipe) -> float:
+        if recipe.training.head_first == "auto":
+            return 0.9
+        return 0.8 if recipe.loss.label_smoothing else 0.6
+
+    outcome, _, asked = whole(monkeypatch, helped_but_beaten)
+    result = as_result(asked, outcome, {})
+    beaten = [row["title"] for row in result["rungs"] if row["verdict"] == BEATEN]
+    assert beaten and not any(row["kept"] for row in result["rungs"])
+    assert result["best"]["recipe"] == result["default"]["recipe"]
+    assert result["sentence"].startswith(f"The climb had kept {', '.join(beaten)}, but the default recipe is")
+
+
+@pytest.mark.parametrize("fails", ["start", "best"])
+def test_a_contender_that_fails_when_it_is_confirmed_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def smoothed(recipe: Recipe) -> float:
+        confirmed = recipe.seed >= confirming.FRESH_SEEDS
+        failing = {
+            "start": recipe.training.head_first is False and not recipe.loss.label_smoothing,
+            "best": recipe.training.head_first is False and recipe.loss.label_smoothing > 0,
+        }
+        if confirmed and failing[fails]:
+            raise TrainingError("the loss is not finite")
+        if recipe.training.head_first == "auto":
+            return 0.6
+        return 0.9 if recipe.loss.label_smoothing else 0.7
+
+    outcome, _, asked = whole(monkeypatch, smoothed)
+    result = as_result(asked, outcome, {})
+    assert any("when it is trained anew (the loss is not finite)" in note for note in outcome.notes)
+    if fails == "start":
+        assert result["start"]["confirmed"] is None and result["climbed"] is None
+        assert result["best"]["confirmed"]["n"] and result["comparison"]["verdict"] == "helps"
+    else:
+        assert result["best"]["recipe"] == result["default"]["recipe"] and result["comparison"] is None
+        assert "the default recipe is the better end" in result["sentence"]
+        assert not any(row["kept"] for row in result["rungs"])
+
+
 def test_the_verdict_of_a_climb_is_about_its_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome, _, asked = whole(
         monkeypatch, lambda recipe: 0.9 if recipe.model.dropout else 0.6, metric="balanced_accuracy"
@@ -325,10 +367,11 @@ def test_a_textbook_that_cannot_be_trained_leaves_the_default(monkeypatch: pytes
     assert any("fails on these pictures (the loss is not finite)" in note for note in outcome.notes)
 
 
-def test_a_rung_whose_training_fails_ends_nothing() -> None:
+@pytest.mark.parametrize("error", [TrainingError, WeightsError])
+def test_a_rung_whose_training_fails_ends_nothing(error: type[Exception]) -> None:
     def fails(recipe: Recipe) -> float:
         if recipe.optimizer.weight_decay == 0.01:
-            raise TrainingError("the loss is not finite")
+            raise error("the loss is not finite")
         return only_mirror_helps(recipe)
 
     climbed = climber(FakeTrainer(fails)).climb(Recipe(), RUNGS)

@@ -140,10 +140,61 @@ def test_a_failed_trial_is_kept_with_its_error_and_the_search_goes_on(url: str) 
 
 def test_a_search_where_everything_fails_ends_with_the_reason(url: str) -> None:
     def fails(trial: Trial, report: Report) -> float:
+        if trial.is_default:
+            return valley(trial, report)
         raise TrainingError("no pictures")
 
     with pytest.raises(TrainingError, match=r"last 20 trials failed.*no pictures"):
         run_trials(begun(url), fails, Budget(trials=1000))
+
+
+def test_without_a_default_nothing_is_searched(url: str) -> None:
+    """Nothing could be compared with it, so the budget is not spent."""
+    asked: list[str] = []
+
+    def fails(trial: Trial, report: Report) -> float:
+        asked.append(trial.name)
+        raise TrainingError("the loss is not finite")
+
+    search = begun(url)
+    run_trials(search, fails, Budget(trials=8))
+    run_trials(opened(url), fails, Budget(trials=8))
+    assert asked == ["trial-0000"]
+
+
+def test_the_time_of_a_stopped_trial_counts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its process was killed after a step."""
+    now = 1e9
+    monkeypatch.setattr("eighteen.tuning.search.time.time", lambda: now)
+
+    def stopped(trial: Trial, report: Report) -> float:
+        nonlocal now
+        now += 100.0
+        report(1, 0.5)
+        now += 50.0
+        raise Interrupted("stopped")
+
+    def killed(trial: Trial, report: Report) -> float:
+        nonlocal now
+        now += 7.0
+        report(2, 0.5)
+        raise SystemExit
+
+    def ends(trial: Trial, report: Report) -> float:
+        nonlocal now
+        now += 2.0
+        return 0.6
+
+    search = begun(url)
+    with pytest.raises(Interrupted):
+        run_trials(search, stopped, Budget(trials=1))
+    assert [row.seconds for row in records(search)] == [pytest.approx(150.0)]
+    with pytest.raises(SystemExit):
+        run_trials(search, killed, Budget(trials=1))
+    monkeypatch.setattr("eighteen.tuning.search._lives", lambda pid, born: False)
+    assert requeue_lost(search) == 1
+    run_trials(search, ends, Budget(trials=1))
+    assert [row.seconds for row in records(search)] == [pytest.approx(159.0)]
 
 
 @pytest.mark.parametrize("method", ["random", "hyperband"])

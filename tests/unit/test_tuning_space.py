@@ -10,6 +10,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.tuning.space import (
     Parameter,
     changed_space,
+    check_numbers,
     default_space,
     field_limits,
     point_of,
@@ -96,11 +97,21 @@ def test_the_user_narrows_widens_adds_and_leaves_out() -> None:
         ("data.val_fraction=0.1..0.3", "data.val_fraction would change nothing"),
         ("data.split_seed=0,1,2", "before the search.*--set data.split_seed=VALUE"),
         ("none", "the space is empty"),
+        ("inputs.mean=[0.5]", "inputs.mean holds a list or a table"),
+        ('training.teacher=["itself"]', "training.teacher holds a list or a table"),
+        ("training.freeze_until={backbone=1}", "training.freeze_until holds a list or a table"),
     ],
 )
 def test_what_the_recipe_refuses_is_refused(text: str, told: str) -> None:
     with pytest.raises(RecipeError, match="(?s)" + told.replace("..", r"\.\.").replace("(", r"\(")):
         changed_space(default_space(EXPLICIT), [text], EXPLICIT)
+
+
+def test_a_range_around_no_number_is_refused_before_the_search() -> None:
+    space = changed_space((), ["training.budget_minutes=1..5", "loss.label_smoothing=0..0.2"], EXPLICIT)
+    with pytest.raises(RecipeError, match=r"training.budget_minutes is None here"):
+        check_numbers(space, EXPLICIT)
+    check_numbers(space[1:], EXPLICIT)
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -15,7 +15,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import require_absent
 from eighteen.core.study import Study
-from eighteen.measuring.verdicts import MARGIN
+from eighteen.measuring.verdicts import MARGIN, check_margin
 
 if TYPE_CHECKING:
     from eighteen.evaluating.relatives import ModelRow
@@ -59,6 +59,7 @@ def compare_models(
 
     recipe = recipe or Recipe()
     _check(models, recipe, track, seeds, folds)
+    check_margin(margin)
     require_closed_test(recipe, "a comparison")
     for name in models:
         check_name(name)

@@ -13,7 +13,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
 from eighteen.core.study import Study
-from eighteen.measuring.verdicts import MARGIN, Comparison
+from eighteen.measuring.verdicts import MARGIN, Comparison, check_margin
 
 
 def crossval(
@@ -146,6 +146,7 @@ def compare_recipes(
         raise RecipeError(f"{seeds} seeds, {folds} folds: expected 1 or more of each")
     if first.data != second.data:
         raise RecipeError("the two recipes read the data differently; their data sections must be the same")
+    check_margin(margin)
     for recipe in (first, second):
         require_closed_test(recipe, "a comparison")
     require_absent(Path(out))

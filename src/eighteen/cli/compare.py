@@ -167,15 +167,22 @@ def _recipes(
     flags: Mapping[str, object],
     choices: Mapping[str, Any],
 ) -> tuple[tuple[str, str], tuple[Recipe, Recipe]]:
-    """Names and values of the two recipes; what is not named is the default one."""
-    first, second = [*named, "default", "default"][:2]
+    """Names and values of the two recipes; one that is named alone is changed, or met by the default."""
+    if len(named) > 2:
+        raise typer.BadParameter(f"{len(named)} recipes were named; two are compared")
+    if len(named) == 1:
+        named = [named[0], named[0] if change else "default"]
+    first, second = named or ("default", "default")
     made = [
         opt.make_recipe(None if name == "default" else name, [*settings, *more], flags=flags, **choices)
         for name, more in ((first, []), (second, change))
     ]
     if made[0] == made[1]:
         raise typer.BadParameter("both recipes are the same: give --recipe twice, or --change")
-    return (first, second if second != first else ", ".join(change)), (made[0], made[1])
+    changed = ", ".join(change)
+    if change:
+        changed = changed if first == second else f"{second} with {changed}"
+    return (first, changed or second), (made[0], made[1])
 
 
 def _print(compared: Comparison, study: Path | None, seconds: float, as_json: bool) -> None:

@@ -217,7 +217,7 @@ class ModelSection(Section):
         description="stochastic depth: probability that the last block adds nothing to a picture; earlier "
         "blocks less (Huang et al. 2016)",
     )
-    width: Annotated[float, Field(ge=0.05, le=4)] = Field(
+    width: Annotated[float, Field(ge=0.125, le=4)] = Field(
         1.0, description="channels as a share of the paper's; 0.5 has a quarter of the parameters, for boards"
     )
 

@@ -187,13 +187,15 @@ class Run(Scored):
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times a stage and writes it into `run.json` when it ends well."""
+        """Times a stage and writes it into `run.json`, also where it is stopped: it took that long."""
         start = time.perf_counter()
-        yield
-        self.add_stage(name, time.perf_counter() - start)
+        try:
+            yield
+        finally:
+            self.add_stage(name, time.perf_counter() - start)
 
     def add_stage(self, name: str, seconds: float) -> None:
-        """Writes down what a finished stage took."""
+        """Writes down what a stage took."""
         info = self.info
         info["stages"] = [*info["stages"], {"name": name, "seconds": round(seconds, 3)}]
         store.write_json(self.path / "run.json", info)

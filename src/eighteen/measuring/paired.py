@@ -42,7 +42,7 @@ from eighteen.measuring._paired_power import enough
 from eighteen.measuring._paired_rows import Pairs, pair
 from eighteen.measuring.intervals import Interval
 from eighteen.measuring.methods import bootstrap_method
-from eighteen.measuring.verdicts import MARGIN, METRICS, Comparison, decide, gained, say
+from eighteen.measuring.verdicts import MARGIN, METRICS, Comparison, check_margin, decide, gained, say
 
 _WIDE, _NARROW = 0.95, 0.9
 
@@ -79,12 +79,7 @@ def compare(
     """
     if metric not in METRICS:
         raise EighteenError(f"two models cannot be compared in '{metric}'; name one of {', '.join(METRICS)}")
-    if not 0 < margin < 1:
-        meaning = "one percent of a probability" if metric == "nll" else "one picture in a hundred"
-        raise EighteenError(
-            f"the margin is {margin:g}; expected a difference in {METRICS[metric]} above 0 and below 1. "
-            f"Give {MARGIN:g} for {meaning}."
-        )
+    check_margin(margin, metric)
     made = _compare(pair(_several(first), _several(second)), margin, resamples, split, metric)
     return replace(made, sentence=say(made, names))
 

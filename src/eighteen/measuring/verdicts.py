@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from eighteen.core.errors import EighteenError
 from eighteen.core.findings import name_some
 from eighteen.core.measures import Measure
 from eighteen.measuring.intervals import Interval
@@ -48,6 +49,16 @@ METRICS = {
 """What a verdict may be about, and its name in a sentence."""
 
 LESS_IS_BETTER = ("nll",)
+
+
+def check_margin(margin: float, metric: str = "accuracy") -> None:
+    """Raises EighteenError for a margin that is none, such as one in points."""
+    if not 0 < margin < 1:
+        meaning = "one percent of a probability" if metric == "nll" else "one picture in a hundred"
+        raise EighteenError(
+            f"the margin is {margin:g}; expected a difference in {METRICS[metric]} above 0 and below 1. "
+            f"Give {MARGIN:g} for {meaning}."
+        )
 
 
 @dataclass(frozen=True)

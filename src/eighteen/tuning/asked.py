@@ -14,7 +14,7 @@ from eighteen.measuring.verdicts import METRICS
 from eighteen.training.resolve import resolve
 from eighteen.tuning import storage
 from eighteen.tuning.search import METHODS
-from eighteen.tuning.space import Parameter, changed_space, default_space
+from eighteen.tuning.space import Parameter, changed_space, check_numbers, default_space
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def asked_for(
         raise RecipeError("; ".join(problems))
     resolved, _ = resolve(recipe, dataset)
     searched = changed_space(default_space(resolved), space, recipe)
+    check_numbers(searched, resolved)
     url = None if storage_url is None else storage.without_password(storage_url)
     return Asked(
         recipe,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from eighteen.core.config import recipe_from_json
@@ -31,11 +31,11 @@ from eighteen.measuring.verdicts import METRICS
 from eighteen.training.resolve import resolve
 from eighteen.tuning import confirming
 from eighteen.tuning.affording import Clock, affordable_rungs, halving_trainings
-from eighteen.tuning.climbing import ERROR, FAILURES, Climber, Resolve, Scored, TryPart, changes, value_of
-from eighteen.tuning.confirming import Confirmed, Effort, ScorePart
+from eighteen.tuning.climbing import ERROR, Climber, Resolve, Scored, TryPart, changes, value_of
+from eighteen.tuning.confirming import FAILURES, Confirmed, ContenderFailed, Effort, ScorePart
 from eighteen.tuning.rungs import rungs
 from eighteen.tuning.textbook import textbook
-from eighteen.tuning.tried import NO_TIME, Climbed, Tried
+from eighteen.tuning.tried import BEATEN, FAILED_ANEW, Climbed, kept_words
 
 CLIMB_SHARE = 0.65
 """Of a budget; the rest is for the confirmation and the last training."""
@@ -167,11 +167,14 @@ def climbed_and_confirmed(
     found["best"] = climber.scored("base", climbed.recipe, count)
     if climbed.recipe != default and _is_worse(found["best"], found["default"], asked.metric):
         notes.append("on the folds of the climb the default recipe did better than its end, so it is kept")
-        climbed, found["best"] = replace(climbed, recipe=default), found["default"]
+        climbed, found["best"] = climbed.given_up(default, BEATEN), found["default"]
     recipes = {"default": default, "best": climbed.recipe, "start": start}
     left_s = clock.left_s + (1 - CLIMB_SHARE) * total_s - plan.full_s
     usual_s = clock.usual_s or plan.full_s
-    confirmed = _confirmed(recipes, known, asked, usual_s, left_s, score_part, progress)
+    confirmed, failed = _confirmed(recipes, known, asked, usual_s, left_s, score_part, progress)
+    notes += failed.values()
+    if "best" in failed:
+        climbed, found["best"] = climbed.given_up(default, FAILED_ANEW), found["default"]
     search = {name: _measured(each, asked) for name, each in found.items()}
     tried = sum(row.round > 0 for row in climbed.rungs)
     final = climbed.recipe
@@ -267,23 +270,22 @@ def as_result(asked: AskedClimb, outcome: Outcome, runs: Mapping[str, str]) -> d
     """
     best = outcome.climbed.recipe
     recipes = {"start": outcome.start, "default": outcome.default, "best": best}
-    measures, climbs = outcome.confirmed.measures, best != outcome.start
+    measures = outcome.confirmed.measures
+    climbs = best != outcome.start and "start" in measures
     compared = outcome.confirmed.compared("default", "best") if best != outcome.default else None
     gained = outcome.confirmed.compared("start", "best") if climbs else None
     return {
         "kind": "climb",
         "metric": asked.metric,
         **{
-            name: confirming.contender(recipe, outcome.search[name], measures[name], runs.get(name))
+            name: confirming.contender(recipe, outcome.search[name], measures.get(name), runs.get(name))
             for name, recipe in recipes.items()
         },
         "rungs": [row.to_json() for row in outcome.climbed.rungs],
         "changes": changes(outcome.start, best),
         "comparison": None if compared is None else compared.to_json(),
         "climbed": None if gained is None else gained.to_json(),
-        "sentence": " ".join(
-            [_kept_words(outcome.climbed.rungs), *([compared.sentence] if compared else [])]
-        ),
+        "sentence": " ".join([kept_words(outcome.climbed.rungs), *([compared.sentence] if compared else [])]),
         "notes": list(outcome.notes),
         "correction": (
             f"Intervals are corrected for {outcome.tried} practices that were tried: in all, a practice that "
@@ -303,17 +305,32 @@ def _confirmed(
     left_s: float,
     score_part: ScorePart,
     progress: Progress,
-) -> Confirmed:
-    """Equal recipes are trained once."""
+) -> tuple[Confirmed, dict[str, str]]:
+    """What fresh trainings say, and why some contenders have none; equal recipes are trained once."""
     first = {name: next(n for n, other in recipes.items() if other == each) for name, each in recipes.items()}
     different = {name: recipes[name] for name in dict.fromkeys(first.values())}
     effort = confirming.fitting_effort(Effort(asked.folds, asked.seeds), len(different), training_s, left_s)
-    found = confirming.confirm(different, known, effort, asked.metric, score_part, progress)
-    return Confirmed(
-        {name: found.predictions[same] for name, same in first.items()},
-        {name: found.measures[same] for name, same in first.items()},
-        effort,
-        asked.metric,
+    failed: dict[str, str] = {}
+    while True:
+        try:
+            found = confirming.confirm(different, known, effort, asked.metric, score_part, progress)
+            break
+        except ContenderFailed as error:
+            if error.name == "default":
+                raise
+            failed[error.name] = str(error)
+            del different[error.name]
+    if first["best"] in failed:
+        first["best"] = "default"
+    answered = {name: same for name, same in first.items() if same in different}
+    return (
+        Confirmed(
+            {name: found.predictions[same] for name, same in answered.items()},
+            {name: found.measures[same] for name, same in answered.items()},
+            effort,
+            asked.metric,
+        ),
+        failed,
     )
 
 
@@ -321,17 +338,3 @@ def _measured(predictions: Predictions | None, asked: AskedClimb) -> Measure | N
     if predictions is None:
         return None
     return measure(predictions, "held out", confidence=asked.recipe.evaluation.confidence)[asked.metric]
-
-
-def _kept_words(rows: tuple[Tried, ...]) -> str:
-    kept = [row.title for row in rows if row.kept]
-    tried = sum(row.round > 0 for row in rows)
-    waiting = sum(row.verdict == NO_TIME for row in rows)
-    untried = f" For {waiting} more no time was left." if waiting else ""
-    if not tried:
-        return f"No practice could be tried on these pictures.{untried}"
-    if not kept:
-        return f"Of {tried} practices, none could be told apart from doing without.{untried}"
-    rest = tried - len(kept)
-    told = f" The rest ({rest}) could not be told apart, or hurts." if rest else ""
-    return f"What helps here: {', '.join(kept)}.{told}{untried}"

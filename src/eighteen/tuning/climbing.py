@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
@@ -37,6 +36,7 @@ from eighteen.measuring.metrics import macro_f1
 from eighteen.measuring.paired import difference
 from eighteen.measuring.verdicts import gained
 from eighteen.tuning.affording import Clock, affordable_rungs, stages
+from eighteen.tuning.confirming import FAILURES
 from eighteen.tuning.rungs import Rung
 from eighteen.tuning.tried import HURTS, KEPT, NO_TIME, UNTOLD, Climbed, Tried, seen_on
 
@@ -56,9 +56,6 @@ class Scored:
     seconds: float
     epochs: int = 0
 
-
-FAILURES = (TrainingError, RecipeError, MemoryError, RuntimeError)
-"""What a training may end with, a device without memory among them, that ends no climb."""
 
 TryPart = Callable[[str, Part, Recipe], Scored]
 """`try_part(name, part, recipe)`; it may be asked for the same again and should then remember."""

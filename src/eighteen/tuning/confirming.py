@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import DatasetError
+from eighteen.core.errors import DatasetError, EighteenError, RecipeError, TrainingError, WeightsError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
@@ -36,8 +36,23 @@ FRESH_SEEDS = 1_000
 FRESH_DEALING = 1
 """Which dealing of the folds is confirmed on; the climb compares on dealing 0."""
 
+FAILURES = (TrainingError, RecipeError, WeightsError, MemoryError, RuntimeError)
+"""What a training may end with, a device without memory among them, that ends neither climb nor search."""
+
 ScorePart = Callable[[str, Part, Recipe], Predictions]
 """`score_part(name, part, recipe)`: trains without a part and says what it thinks of it."""
+
+
+class ContenderFailed(EighteenError):
+    """A training of one contender failed; `name` says whose."""
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        super().__init__(f"the {name} fails when it is trained anew ({error})")
+        self.name, self._error = name, error
+
+    def named(self, name: str) -> ContenderFailed:
+        """The same, of a contender that is called otherwise elsewhere."""
+        return ContenderFailed(name, self._error)
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,9 @@ def confirm(
         score_part: trains and scores.
         progress: told how far it is.
         turn: which fold is held out, where it is a single one.
+
+    Raises:
+        ContenderFailed: a training failed; what was trained before is not lost.
     """
     salt = next(iter(recipes.values())).data.split_seed
     waiting = fresh_parts(known, effort.folds, salt, turn)
@@ -128,7 +146,10 @@ def confirm(
                 done += 1
                 progress("note", done, total, f"confirming, training {done} of {total}: the {name}")
                 seeded = with_seed(recipe, recipe.seed + FRESH_SEEDS + seed)
-                found[name].append(score_part(f"confirm-{name}", part, seeded))
+                try:
+                    found[name].append(score_part(f"confirm-{name}", part, seeded))
+                except FAILURES as error:
+                    raise ContenderFailed(name, error) from error
     predictions = {name: together(each) for name, each in found.items()}
     measures = {
         name: measure(each, "held out", confidence=_confidence(recipes[name]))[metric]

@@ -209,13 +209,15 @@ def _is_surplus(search: Search, trial: optuna.Trial, budget: Budget) -> bool:
 def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     attributes = trial.user_attrs
     name = attributes.get("name", f"trial-{trial.number:04d}")
-    began = time.time()
+    # What a stopped or killed process spent on it counts too: budgets go by it.
+    began = time.time() - attributes.get("spent_s", 0.0)
     for key, value in {"name": name, "pid": os.getpid(), "host": platform.node(), "born": _born()}.items():
         trial.set_user_attr(key, value)
     is_default = bool(attributes.get("default", False))
 
     def report(step: int, value: float) -> None:
         trial.report(value, step)
+        trial.set_user_attr("seconds", time.time() - began)
         if not is_default and not search.is_grid and trial.should_prune():
             raise Pruned(f"stopped after step {step}")
 
@@ -233,6 +235,7 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     except Pruned:
         _tell(search, trial, TrialState.PRUNED, began)
     except (Interrupted, KeyboardInterrupt):
+        trial.set_user_attr("seconds", time.time() - began)
         _queue_again(search, search.study.get_trials(deepcopy=False)[trial.number], "stopped by the user")
         raise
     except Exception as error:  # noqa: BLE001 - whatever a trial dies of is kept, and the next one is made
@@ -250,9 +253,11 @@ def _tell(search: Search, trial: optuna.Trial, state: TrialState, began: float) 
 
 
 def _goes_on(search: Search, budget: Budget) -> bool:
-    # The default is always made, however short the time.
+    # The default is always made, however short the time, and nothing can be compared without it.
     if _waiting_default(search) is not None:
         return True
+    if any(row.is_default and row.state == "failed" for row in records(search)):
+        return False
     trials = search.study.get_trials(deepcopy=False)
     begun = [trial for trial in trials if trial.state != TrialState.WAITING]
     if budget.trials is not None and len(begun) >= budget.trials + _lost(search):
@@ -302,6 +307,7 @@ def _born() -> float:
 def _queue_again(search: Search, trial: FrozenTrial, why: str) -> None:
     lasting = ("name", "default", "notes", "batch")
     kept = {key: value for key, value in trial.user_attrs.items() if key in lasting}
+    kept["spent_s"] = trial.user_attrs.get("seconds", trial.user_attrs.get("spent_s", 0.0))
     search.study._storage.set_trial_user_attr(trial._trial_id, "again", why)
     search.study.tell(trial.number, state=TrialState.FAIL)
     search.study.enqueue_trial(dict(trial.params), user_attrs=kept)

@@ -212,6 +212,21 @@ def point_of(recipe: Recipe, space: Iterable[Parameter]) -> dict[str, Value]:
     return {each.name: each.nearest(value_of(recipe, each.name)) for each in space}
 
 
+def check_numbers(space: Iterable[Parameter], resolved: Recipe) -> None:
+    """Raises RecipeError for a range of a field that is no number where the search begins."""
+    off = [
+        f"{each.name} is {value}"
+        for each in space
+        if not each.choices
+        and (isinstance(value := value_of(resolved, each.name), bool) or not isinstance(value, int | float))
+    ]
+    if off:
+        raise RecipeError(
+            f"a range is searched around a number, but {'; '.join(off)} here. Leave it out, or set a number "
+            f"first: --set FIELD=NUMBER"
+        )
+
+
 def field_limits(name: str) -> tuple[float, float, bool]:
     """The recipe's own limits of a numeric field, infinite where there are none; and whether it is whole.
 
@@ -266,6 +281,11 @@ def _parsed(text: str, recipe: Recipe) -> Parameter:
     if ".." in wanted:
         return _range(text, name, wanted, recipe)
     choices = tuple(parse_value(part.strip()) for part in wanted.split(","))
+    if any(isinstance(choice, list | dict) for choice in choices):
+        raise RecipeError(
+            f"--space {text}: {name} holds a list or a table, which is not searched; expected single values. "
+            f"Set it for all trials: --set {name}=VALUE"
+        )
     for choice in choices:
         with_point(recipe, {name: choice})
     return Parameter(name, choices=tuple(dict.fromkeys(choices)))

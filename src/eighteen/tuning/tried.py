@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eighteen.core.measures import Measure
@@ -12,6 +13,8 @@ KEPT = "kept"
 UNTOLD = "could not be told apart"
 HURTS = "hurts"
 NO_TIME = "no time was left"
+BEATEN = "kept in the climb, whose end the default beat"
+FAILED_ANEW = "kept in the climb, whose end failed when it was trained anew"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Climbed:
     recipe: Recipe
     rungs: tuple[Tried, ...]
 
+    def given_up(self, default: Recipe, verdict: str) -> Climbed:
+        """With the default as its end, so that nothing is kept of what had been."""
+        rows = (replace(row, kept=False, verdict=verdict) if row.kept else row for row in self.rungs)
+        return Climbed(default, tuple(rows))
+
 
 def seen_on(row: Tried, why: str) -> str:
     """The verdict on a rung that did not come through all folds.
@@ -67,3 +75,21 @@ def seen_on(row: Tried, why: str) -> str:
     if row.verdict == HURTS:
         return HURTS
     return f"{UNTOLD}, {why} after {row.folds} fold{'s' if row.folds > 1 else ''}"
+
+
+def kept_words(rows: Sequence[Tried]) -> str:
+    """What a climb found, in a sentence or two."""
+    kept = [row.title for row in rows if row.kept]
+    tried = sum(row.round > 0 for row in rows)
+    waiting = sum(row.verdict == NO_TIME for row in rows)
+    untried = f" For {waiting} more no time was left." if waiting else ""
+    beaten = [row.title for row in rows if row.verdict in (BEATEN, FAILED_ANEW)]
+    if beaten:
+        return f"The climb had kept {', '.join(beaten)}, but the default recipe is the better end.{untried}"
+    if not tried:
+        return f"No practice could be tried on these pictures.{untried}"
+    if not kept:
+        return f"Of {tried} practices, none could be told apart from doing without.{untried}"
+    rest = tried - len(kept)
+    told = f" The rest ({rest}) could not be told apart, or hurts." if rest else ""
+    return f"What helps here: {', '.join(kept)}.{told}{untried}"

@@ -8,9 +8,10 @@ that comparison is reported as the answer; what the search said stands beside it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -25,7 +26,7 @@ from eighteen.core.study import Study
 from eighteen.evaluating.heldout import outside_test
 from eighteen.tuning import confirming, storage
 from eighteen.tuning.asked import Asked
-from eighteen.tuning.confirming import Confirmed, Effort, ScorePart
+from eighteen.tuning.confirming import Confirmed, ContenderFailed, Effort, ScorePart
 from eighteen.tuning.records import Record, ranked
 from eighteen.tuning.search import (
     Budget,
@@ -98,21 +99,59 @@ def finished(
 
     Raises:
         TrainingError: the default trial failed, so that there is nothing to compare with.
+        ContenderFailed: so did one of its trainings on fresh folds.
     """
     rows = records(search)
     default = _default(rows)
-    known = outside_test(dataset)
     best = [row for row in ranked(rows, asked.maximise) if not row.is_default and _beats(row, default, asked)]
+    failed: list[str] = []
+    while True:
+        try:
+            chosen, confirmed = _confirmed(asked, default, best, outside_test(dataset), score_part, progress)
+            break
+        except ContenderFailed as error:
+            lost = next((row for row in best if _winner(row) == error.name), None)
+            if lost is None:
+                raise
+            best.remove(lost)
+            failed.append(f"Trial {lost.number} did better on validation and is left out: {error}.")
+            progress("note", 0, 0, failed[-1])
+    return _result(study, search, asked, rows, default, chosen, confirmed, failed)
+
+
+def _confirmed(
+    asked: Asked,
+    default: Record,
+    best: list[Record],
+    known: Dataset,
+    score_part: ScorePart,
+    progress: Progress,
+) -> tuple[Record | None, Confirmed]:
+    """The winner, if any trial did better than the default, and what fresh trainings say of both."""
     wanted = max(1, min(asked.winners, len(best)))
-    winners, effort = _after_search(asked, default.seconds or 0.0, wanted, 1 + bool(best))
+    winners, effort = _after_search(asked, _usual_s([default, *best[:wanted]]), wanted, 1 + bool(best))
     if winners < wanted:
         progress("note", 0, 0, f"no time is left to choose among {wanted} winners; {winners} instead")
     chosen = _chosen(best[:winners], asked, Effort(effort.folds, 1), known, score_part, progress)
     recipes = {"default": recipe_of(default, asked)}
     if chosen is not None:
         recipes["best"] = recipe_of(chosen, asked)
-    confirmed = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress)
-    return _result(study, search, asked, rows, default, chosen, confirmed)
+    try:
+        confirmed = confirming.confirm(recipes, known, effort, asked.metric, score_part, progress)
+    except ContenderFailed as error:
+        if chosen is None or error.name != "best":
+            raise
+        raise error.named(_winner(chosen)) from error
+    return chosen, confirmed
+
+
+def _winner(row: Record) -> str:
+    return f"winner-{row.number}"
+
+
+def _usual_s(rows: Sequence[Record]) -> float:
+    """Seconds of a training of these, on average: a winner may take several times as long as the default."""
+    return fmean(row.seconds or 0.0 for row in rows)
 
 
 def recipe_of(row: Record, asked: Asked) -> Recipe:
@@ -146,8 +185,9 @@ def _search_until(search: Search, asked: Asked) -> Callable[[], float] | None:
     ends = time.time() + total_s - spent_s
 
     def until() -> float:
-        took = (row.seconds for row in records(search) if row.is_default)
-        training_s = next(took, None) or 0.0
+        rows = records(search)
+        known = [row for row in rows if row.is_default and row.seconds]
+        training_s = _usual_s([*known, *ranked(rows, asked.maximise)[:1]]) if known else 0.0
         winners, effort = _after_search(asked, training_s, asked.winners, contenders=2)
         return ends - confirming.trainings_after(winners, 2, effort) * training_s
 
@@ -193,7 +233,7 @@ def _chosen(
     """
     if len(winners) < 2:
         return winners[0] if winners else None
-    recipes = {f"winner-{row.number}": recipe_of(row, asked) for row in winners}
+    recipes = {_winner(row): recipe_of(row, asked) for row in winners}
     recipes = {
         name: recipe.model_copy(update={"seed": recipe.seed + confirming.FRESH_SEEDS})
         for name, recipe in recipes.items()
@@ -212,6 +252,7 @@ def _result(
     default: Record,
     chosen: Record | None,
     confirmed: Confirmed,
+    failed: Sequence[str],
 ) -> dict[str, Any]:
     best = chosen or default
     compared = None if chosen is None else confirmed.compared("default", "best")
@@ -236,6 +277,7 @@ def _result(
         "sentence": " ".join(
             [
                 _sentence(asked, rows, None if compared is None else compared.sentence),
+                *failed,
                 *_smaller_batches(default, chosen),
             ]
         ),
