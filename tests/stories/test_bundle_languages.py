@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -83,6 +84,45 @@ def test_cpp(exported: Path, files: list[Path], tmp_path: Path) -> None:
     ran("g++", "-std=c++17", *warned, exported / "cpp" / "predict.cpp", library, "-o", program)
     said = ran(program, exported, *files, LD_LIBRARY_PATH=str(tmp_path))
     check(said, files, exported, tolerance=5e-3)  # its inverse DCT rounds otherwise
+
+
+def test_cpp_reads_pictures_whose_exif_block_is_broken(exported: Path, tmp_path: Path) -> None:
+    if STB is None or shutil.which("g++") is None:
+        pytest.skip("no stb_image.h or no g++")
+    whole = io.BytesIO()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (40, 20), "red").save(whole, "jpeg", exif=turned)
+    content = whole.getvalue()
+    block = content.index(b"Exif\0\0") + 6
+    far = content[: block + 4] + b"\xff\xff\xff\x7f" + content[block + 8 :]  # where the table is said to be
+    many = content[: block + 8] + b"\xff\xff" + content[block + 10 :]  # entries that it is said to have
+    files = [tmp_path / f"{name}.jpg" for name in ("whole", "far", "many")]
+    for path, each in zip(files, (content, far, many), strict=True):
+        path.write_bytes(each)
+    (tmp_path / "sides.cpp").write_text(
+        f'#include "{exported / "cpp" / "picture.h"}"\n#include <iostream>\n'
+        "int main(int n, char** files) {\n"
+        "  for (int i = 1; i < n; ++i) {\n"
+        "    const Picture read = read_picture(files[i]);\n"
+        "    std::cout << read.width << 'x' << read.height << ' ';\n"
+        "  }\n}\n"
+    )
+    program = tmp_path / "sides"
+    ran(
+        "g++",
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-isystem",
+        STB,
+        tmp_path / "sides.cpp",
+        "-o",
+        program,
+    )
+    said = ran(program, *files).split()
+    assert said[:2] == ["20x40", "40x20"] and said[2] in ("20x40", "40x20")
 
 
 def test_javascript(exported: Path, files: list[Path]) -> None:

@@ -18,9 +18,12 @@ import pytest
 from eighteen import Predictor, Recipe, Run, export, train
 from eighteen.core.artifact import Artifact, Exportable, Files, Opened
 from eighteen.core.dataset import Dataset
+from eighteen.core.errors import GateError
 from eighteen.core.scored import Scored
 from eighteen.evaluating.artifacts import Shipped
+from eighteen.exporting import export as export_module
 from eighteen.exporting import halves
+from eighteen.exporting.footprint import measure_memory
 from eighteen.formats import onnx as onnx_format
 
 
@@ -250,6 +253,56 @@ def test_a_model_far_from_its_run_is_told_what_it_needs(
     said = eighteen("evaluate", exported, "--unknown", pictures)
     assert said.code == 2
     assert "goes with a run" in said.err
+
+
+def test_results_of_something_else_are_not_replaced(
+    run: Run, exported: Path, eighteen: Callable[..., Any], tmp_path: Path
+) -> None:
+    kept = {path: path.read_bytes() for path in (run.path / "predictions").iterdir()}
+    kept[run.path / "measures.json"] = (run.path / "measures.json").read_bytes()
+    moved = shutil.copytree(exported, tmp_path / "moved")
+    for model in (moved, moved / "model.onnx"):
+        for out, kind in ((run.path, "a run"), (exported, "another export")):
+            said = eighteen("evaluate", model, "--source", run.path, "--out", out)
+            assert said.code == 1
+            assert f"{out} is {kind}, whose own results would be replaced" in said.err
+    assert {path: path.read_bytes() for path in kept} == kept
+    said = eighteen("evaluate", moved, "--source", run.path, "--out", moved)
+    assert said.code == 0, said.err
+
+
+def test_a_model_that_cannot_be_opened_costs_no_opening_of_the_test_split(
+    run: Run, exported: Path, eighteen: Callable[..., Any], tmp_path: Path
+) -> None:
+    broken = shutil.copytree(exported, tmp_path / "broken")
+    content = (broken / "model.onnx").read_bytes()
+    (broken / "model.onnx").write_bytes(content[: len(content) // 2])
+    before = run.test_openings
+    said = eighteen("evaluate", broken, "--source", run.path, "--split", "test")
+    assert said.code == 1 and "Traceback" not in said.err
+    assert run.test_openings == before and not Artifact.open(broken).test_openings
+
+
+def test_modules_that_lie_about_are_not_imported_to_measure_memory(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text("open('imported', 'w')\nraise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    assert measure_memory(Artifact.open(exported)).peak_bytes > 0
+    assert not (tmp_path / "imported").exists()
+
+
+def test_what_a_format_remembers_outside_of_the_folder_is_forgotten_with_a_refusal(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[Path] = []
+    monkeypatch.setattr(onnx_format, "forget", forgotten.append, raising=False)
+    export_module.export(run, "onnx", out=tmp_path / "right")
+    assert forgotten == []
+    monkeypatch.setattr(onnx_format, "open_files", lambda *given: (_ for _ in ()).throw(GateError("refused")))
+    with pytest.raises(GateError):
+        export_module.export(run, "onnx", out=tmp_path / "wrong")
+    assert len(forgotten) == 1 and not (tmp_path / "wrong").exists()
 
 
 def test_a_file_by_itself_is_evaluated_with_its_own_run_alone(

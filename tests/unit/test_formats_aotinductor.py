@@ -81,6 +81,13 @@ def test_the_bytes_that_were_recorded_are_given_back(recorded: Path, tmp_path: P
     assert record.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_was_refused_is_no_longer_opened(recorded: Path) -> None:
+    aotinductor.forget(recorded.parent)
+    with pytest.raises(RunError, match="no export on this machine recorded"):
+        _compiled_here.own(recorded)
+    aotinductor.forget(recorded.parent)
+
+
 def test_a_file_that_was_not_compiled_here_is_not_even_tried(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

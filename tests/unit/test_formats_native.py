@@ -39,6 +39,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "timm": {"name": "test_resnet", "stem": "small"},
     "pooled": {"name": "resnet18", "stem": "small_pooled", "blocks": [1, 1, 1, 1], "width": 0.125},
     "timm pooled": {"name": "test_resnet", "stem": "small_pooled"},
+    "tagged": {"name": "resnet18.a1_in1k", "stem": "imagenet", "blocks": [1, 1, 1, 1], "width": 0.125},
 }
 INPUTS = {
     "page": InputSpec(
@@ -47,7 +48,7 @@ INPUTS = {
     "plain": InputSpec(size=32, fit="crop", crop_fraction=0.8, channels=1, mean=(0.4,), std=(0.2,)),
     "timm": InputSpec(size=24, fit="squash", mean=(0.5, 0.4, 0.6), std=(0.2, 0.3, 0.25)),
 }
-INPUTS |= {"pooled": INPUTS["page"], "timm pooled": INPUTS["timm"]}
+INPUTS |= {"pooled": INPUTS["page"], "timm pooled": INPUTS["timm"], "tagged": INPUTS["page"]}
 
 
 def exportable(kind: str) -> Exportable:

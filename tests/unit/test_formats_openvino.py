@@ -72,6 +72,7 @@ def test_weights_in_half_precision_leave_the_preparation_exact(tmp_path: Path, p
     picture = np.random.default_rng(0).integers(0, 256, (97, 61, 3), dtype=np.uint8)
     tensor = inputs.normalised(inputs.fitted(picture)[None])
     bare = opened.bare(tensor)
+    assert opened.plain, "without calibration, so that its measures say so"
     assert np.abs(opened.answer([picture]) - bare).max() < 1e-4
     exact = network(torch.from_numpy(tensor)).detach().numpy()
     assert np.abs(bare - exact).max() < {"fp32": 1e-4, "fp16": 0.05}[precision]

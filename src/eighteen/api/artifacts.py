@@ -41,8 +41,11 @@ def evaluate_artifact(
     """
     from eighteen.evaluating import evaluate as evaluating
     from eighteen.evaluating.artifacts import Shipped, evaluate_shipped
+    from eighteen.inference.predictor import Predictor
 
     found = Shipped.found(Path(artifact), *(None if each is None else Path(each) for each in (source, out)))
+    # A model that cannot be opened costs no opening of the test split.
+    predictor = Predictor.open(found.path)
     if data is None:
         name, dataset = split or "val", found.split(split or "val")
     else:
@@ -51,4 +54,4 @@ def evaluate_artifact(
             seen = scan(dataset, max_pixels=found.run.recipe.data.max_pixels)
             if warning := evaluating.trained_on(seen, found.run.dataset):
                 progress("warning", 0, 0, warning)
-    return evaluate_shipped(found, dataset, name, progress), found.place.path
+    return evaluate_shipped(found, predictor, dataset, name, progress), found.place.path

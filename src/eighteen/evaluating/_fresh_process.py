@@ -36,7 +36,7 @@ def resident_peaks(run: Path, batch_sizes: Sequence[int], threads: int) -> dict[
     package = str(Path(eighteen.__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(run), str(threads), *map(str, sorted(batch_sizes))],
+        [sys.executable, "-P", "-c", _PROGRAM, str(run), str(threads), *map(str, sorted(batch_sizes))],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,

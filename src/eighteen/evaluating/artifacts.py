@@ -47,12 +47,15 @@ class Shipped:
             out: folder for the results; None takes the artifact's own.
 
         Raises:
-            RunError: the run is not the one that the model was made from, or there is no place.
+            RunError: the run is not the one that the model was made from, or there is no place, or it holds
+                results of something else.
         """
         artifact = folder_of(path)
         place = out or (None if artifact is None else artifact.path)
         if place is None:
             raise RunError(f"{path} lies in no folder of an export, so results need a place: --out FOLDER")
+        if out is not None and (artifact is None or not _same(out, artifact.path)):
+            _require_no_owner(out)
         store.make_folder(place)
         return cls(path, _run_of(path, artifact, source), Scored(place))
 
@@ -80,12 +83,13 @@ class Shipped:
 
 
 def evaluate_shipped(
-    shipped: Shipped, dataset: Dataset, name: str, progress: Progress = silent
+    shipped: Shipped, predictor: Predictor, dataset: Dataset, name: str, progress: Progress = silent
 ) -> Evaluation:
     """Scores every row of a data set with an exported model, and stores predictions and measures.
 
     Args:
         shipped: the model.
+        predictor: the same, opened.
         dataset: the rows to score; labels are joined by name.
         name: what the result is called.
         progress: told how far it is.
@@ -93,10 +97,20 @@ def evaluate_shipped(
     Raises:
         DatasetError: there is nothing to score, or it has labels that the model does not know.
     """
-    predictor = Predictor.open(shipped.path)
     check_labels(dataset, name, predictor.class_names)
     predictions = ask(predictor, shipped.basis.recipe, dataset, name, progress)
     return measure_and_store(shipped.place, shipped.basis, dataset, predictions, name)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _require_no_owner(place: Path) -> None:
+    """Raises RunError where predictions and measures of something else would be replaced."""
+    for name, kind in (("run.json", "a run"), ("study.json", "a study"), ("artifact.json", "another export")):
+        if (place / name).exists():
+            raise RunError(f"{place} is {kind}, whose own results would be replaced; name another --out")
 
 
 def _run_of(path: Path, artifact: Artifact | None, source: Path | None) -> Run | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -118,7 +119,11 @@ def export(
     model = exportable(run)
     if reference is None and not uncompared:
         reference = Reference.of(source_of(run, model), run.dataset, pictures, progress)
-    with TemporaryDirectory(prefix="eighteen-export-") as scratch, store.new_folder(path) as staging:
+    with (
+        TemporaryDirectory(prefix="eighteen-export-") as scratch,
+        store.new_folder(path) as staging,
+        _forgotten(writer, staging),
+    ):
         artifact = Artifact(staging)
         progress("export", 0, 1, f"writing {name}")
         model, done, judges = _settled(run, writer, model, precision, reference, Path(scratch), progress)
@@ -155,6 +160,17 @@ def export(
         write_page(artifact, parity.to_json())
         embedded = _embedded(artifact)
     return Exported(replace(artifact, path=path), parity, embedded)
+
+
+@contextmanager
+def _forgotten(writer: ModuleType, staging: Path) -> Iterator[None]:
+    """What a format remembers of its files outside of their folder goes with them where they are refused."""
+    try:
+        yield
+    except BaseException:
+        if hasattr(writer, "forget"):
+            writer.forget(staging)
+        raise
 
 
 def _compared(

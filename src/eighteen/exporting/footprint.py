@@ -45,7 +45,7 @@ def measure_memory(artifact: Artifact) -> Memory:
     """
     paths = [str(Path(eighteen.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(artifact.path)],
+        [sys.executable, "-P", "-c", _PROGRAM, str(artifact.path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,

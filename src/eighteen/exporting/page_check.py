@@ -43,7 +43,7 @@ class PageProof:
         unreadable: files that the browser could not read, with its words.
         top1_agreement: share of the files with the same answer; None where n is 0.
         max_probability_difference: largest difference in a class's probability.
-        browser: its name and version; "" where there is none.
+        browser: its name and version; "" where none could judge the page.
         reason: why none was asked.
     """
 
@@ -98,7 +98,8 @@ def compared(
     both = [row for row, answer in enumerate(answers) if not isinstance(answer, str)]
     unread = {path.name: said for path, said in zip(files, answers, strict=True) if isinstance(said, str)}
     if not both:
-        return PageProof(0, unread, None, None, browser, "it could read none of the pictures")
+        # Browsers do not read TIFF, say; that speaks of the pictures, not of the page.
+        return PageProof(0, unread, None, None, "", f"{browser} could read none of the pictures")
     got = np.array([answers[row] for row in both])
     agreement = float((got.argmax(1) == expected[both].argmax(1)).mean())
     return PageProof(len(both), unread, agreement, float(np.abs(got - expected[both]).max()), browser)
@@ -108,8 +109,8 @@ def asked(folder: Path, page: str, files: list[Path]) -> tuple[str, list[list[fl
     """The page's answers.
 
     Returns:
-        Name of the browser; and for each file the probabilities `[K]`, or why it could not be read. One text
-        instead of the list where the page did not come to answer at all.
+        Name of the browser, "" where it does not start; and for each file the probabilities `[K]`, or why it
+        could not be read. One text instead of the list where the page did not come to answer at all.
     """
     # In a thread of its own: playwright refuses to run where an event loop does, as in a notebook.
     with ThreadPoolExecutor(1) as thread:
@@ -120,7 +121,10 @@ def _asked(folder: Path, page: str, files: list[Path]) -> tuple[str, list[list[f
     from playwright.sync_api import Error, sync_playwright
 
     with served(folder) as address, sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=installed_browser())
+        try:
+            browser = running.chromium.launch(executable_path=installed_browser())
+        except Error as error:
+            return "", f"{installed_browser()} does not start: {str(error).splitlines()[0]}"
         name = f"Chromium {browser.version}"
         view = browser.new_page()
         try:

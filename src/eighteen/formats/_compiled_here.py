@@ -31,6 +31,11 @@ def remember(content: bytes) -> str:
     return sha256
 
 
+def forget(content: bytes) -> None:
+    """Takes the record of these bytes away, where there is one."""
+    (cache_folder(_KIND) / f"{hashlib.sha256(content).hexdigest()}.json").unlink(missing_ok=True)
+
+
 def own(path: Path) -> bytes:
     """The bytes of a file that was compiled here. They are to be opened, not the file, which may change.
 

@@ -102,6 +102,13 @@ def write(model: Exportable, folder: Path, precision: str) -> Files:
     return Files(MODEL, BARE, outside, {"compiled_for": machine, "sha256": recorded})
 
 
+def forget(folder: Path) -> None:
+    """What was written here and is refused is no longer opened either."""
+    for path in (folder / MODEL, folder / BARE):
+        if path.exists():
+            _compiled_here.forget(path.read_bytes())
+
+
 def open_files(model: Path, bare: Path, threads: int = 0) -> Opened:
     """Both packages, if this machine compiled them.
 

@@ -116,7 +116,7 @@ def _compiled(path: Path, threads: int) -> tuple[Run, Mapping[str, str]]:
 
     try:
         read = _core().read_model(path)
-        names = ("classes", "input_spec", _COMPUTES_IN)
+        names = ("classes", "input_spec", "calibration", "weights_sha256", _COMPUTES_IN)
         notes = {name: read.get_rt_info([_SECTION, name]).astype(str) for name in names if _has(read, name)}
         # By itself the runtime computes in bf16 wherever the processor can, and answers differ.
         computes_in = openvino.Type.bf16 if notes.get(_COMPUTES_IN) == "bf16" else openvino.Type.f32

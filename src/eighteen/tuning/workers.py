@@ -34,7 +34,7 @@ def helpers(study: Path, count: int, url: str, progress: Progress) -> Iterator[N
     """
     threads = str(max(1, (os.cpu_count() or 1) // (count + 1)))
     environment = {**os.environ, STORAGE_VARIABLE: url, "OMP_NUM_THREADS": threads}
-    command = [sys.executable, "-m", "eighteen", "tune", "--join", str(study)]
+    command = [sys.executable, "-P", "-m", "eighteen", "tune", "--join", str(study)]
     with ExitStack() as files:
         said = [files.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
         started = [

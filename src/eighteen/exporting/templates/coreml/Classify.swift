@@ -39,15 +39,18 @@ final class Classifier {
   private func fitted(_ picture: CGImage) -> CVPixelBuffer {
     let (width, height, size) = (picture.width, picture.height, spec.size)
     var source = [UInt8](repeating: 0, count: 4 * width * height)
+    let sRGB = CGColorSpace(name: CGColorSpace.sRGB)!
+    // The numbers as they were stored: training converted no colour profile, such as the P3 of photos here.
+    let plain = picture.copy(colorSpace: sRGB) ?? picture
     source.withUnsafeMutableBytes { bytes in
       let context = CGContext(
         data: bytes.baseAddress, width: width, height: height, bitsPerComponent: 8, bytesPerRow: 4 * width,
-        space: CGColorSpace(name: CGColorSpace.sRGB)!, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)!
+        space: sRGB, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)!
       let all = CGRect(x: 0, y: 0, width: width, height: height)
       let under = spec.background.map { CGFloat($0 / 255) }
       context.setFillColor(red: under[0], green: under[1], blue: under[2], alpha: 1)
       context.fill(all)
-      context.draw(picture, in: all)
+      context.draw(plain, in: all)
     }
     let (newHeight, newWidth) = newSides(height, width)
     let rows = weights(height, newHeight), columns = weights(width, newWidth)

@@ -22,12 +22,20 @@ final class Classifier {
   func classify(_ picture: CGImage) throws -> (String, Float) {
     let (width, height) = (picture.width, picture.height)
     precondition(max(width, height) <= 2048, "make it smaller, to 2048 px a side")
-    var pixels = [UInt8](repeating: 255, count: 4 * width * height)
+    let sRGB = CGColorSpace(name: CGColorSpace.sRGB)!
+    // The numbers as they were stored: training converted no colour profile, such as the P3 of photos here.
+    let plain = picture.copy(colorSpace: sRGB) ?? picture
+    let background: [CGFloat] = [255, 255, 255 /* background */]
+    var pixels = [UInt8](repeating: 0, count: 4 * width * height)
     pixels.withUnsafeMutableBytes { bytes in
       let context = CGContext(
         data: bytes.baseAddress, width: width, height: height, bitsPerComponent: 8, bytesPerRow: 4 * width,
-        space: CGColorSpace(name: CGColorSpace.sRGB)!, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)!
-      context.draw(picture, in: CGRect(x: 0, y: 0, width: width, height: height))  // over white, see input_spec
+        space: sRGB, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)!
+      let all = CGRect(x: 0, y: 0, width: width, height: height)
+      let under = background.map { $0 / 255 }
+      context.setFillColor(red: under[0], green: under[1], blue: under[2], alpha: 1)
+      context.fill(all)
+      context.draw(plain, in: all)
     }
     var rgb = [UInt8](repeating: 0, count: 3 * width * height)
     for pixel in 0..<(width * height) {

@@ -21,8 +21,8 @@ struct Picture {
 
 constexpr uint8_t BACKGROUND[3] = {255, 255, 255 /* background */};
 
-// 1 to 8 as EXIF counts them; 1, which is upright, where the file says nothing.
-inline int exif_orientation(const std::vector<uint8_t>& file) {
+// 1 to 8 as EXIF counts them; 1, which is upright, where the file says nothing, or says it in a broken way.
+inline int exif_orientation(const std::vector<uint8_t>& file) try {
   for (size_t at = 2; at + 10 < file.size() && file[0] == 0xFF && file[at] == 0xFF && file[at + 1] != 0xDA;
        at += 2 + (file[at + 2] << 8 | file[at + 3])) {
     if (file[at + 1] != 0xE1 || std::memcmp(&file[at + 4], "Exif\0", 6) != 0) continue;
@@ -37,6 +37,8 @@ inline int exif_orientation(const std::vector<uint8_t>& file) {
     for (size_t entry = table + 2; entry < table + 2 + 12 * number(table, 2); entry += 12)
       if (number(entry, 2) == 0x0112) return int(number(entry + 8, 2));
   }
+  return 1;
+} catch (const std::out_of_range&) {
   return 1;
 }
 
