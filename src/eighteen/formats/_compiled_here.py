@@ -33,7 +33,9 @@ def remember(content: bytes) -> str:
 
 def forget(content: bytes) -> None:
     """Takes the record of these bytes away, where there is one."""
-    (cache_folder(_KIND) / f"{hashlib.sha256(content).hexdigest()}.json").unlink(missing_ok=True)
+    record = cache_folder(_KIND) / f"{hashlib.sha256(content).hexdigest()}.json"
+    if record.exists():
+        store.remove(record)
 
 
 def own(path: Path) -> bytes:
