@@ -33,9 +33,7 @@ def remember(content: bytes) -> str:
 
 def forget(content: bytes) -> None:
     """Takes the record of these bytes away, where there is one."""
-    record = cache_folder(_KIND) / f"{hashlib.sha256(content).hexdigest()}.json"
-    if record.exists():
-        store.remove(record)
+    store.remove(cache_folder(_KIND) / f"{hashlib.sha256(content).hexdigest()}.json")
 
 
 def own(path: Path) -> bytes:
