@@ -222,11 +222,22 @@ def test_answers_are_saved_as_a_table(page: Page, tmp_path: Path, exported: Path
     assert page.view.locator(".card").count() == 0
 
 
+def opens_the_chooser(view: Any) -> bool:
+    """Chromium forgets a key after five seconds, which a busy machine may take to come to it."""
+    from playwright.sync_api import TimeoutError
+
+    try:
+        with view.expect_file_chooser(timeout=15_000):
+            view.keyboard.press("Enter")
+    except TimeoutError:
+        return False
+    return True
+
+
 def test_it_is_used_with_the_keyboard_alone(page: Page) -> None:
     page.view.keyboard.press("Tab")
     assert page.view.evaluate("document.activeElement.id") == "choose"
-    with page.view.expect_file_chooser():
-        page.view.keyboard.press("Enter")
+    assert any(opens_the_chooser(page.view) for _ in range(6))
     unnamed = page.view.evaluate(
         "[...document.querySelectorAll('button, input, progress, section')]"
         ".filter((one) => !one.innerText?.trim() && !one.ariaLabel).map((one) => one.id)"
