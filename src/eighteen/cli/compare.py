@@ -179,10 +179,10 @@ def _recipes(
     ]
     if made[0] == made[1]:
         raise typer.BadParameter("both recipes are the same: give --recipe twice, or --change")
-    changed = ", ".join(change)
     if change:
-        changed = changed if first == second else f"{second} with {changed}"
-    return (first, changed or second), (made[0], made[1])
+        changes = ", ".join(change)
+        second = changes if first == second else f"{second} with {changes}"
+    return (first, second), (made[0], made[1])
 
 
 def _print(compared: Comparison, study: Path | None, seconds: float, as_json: bool) -> None:

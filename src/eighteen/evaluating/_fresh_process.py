@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,6 +21,33 @@ import eighteen
 from eighteen.core.errors import EighteenError
 
 _PROGRAM = "from eighteen.evaluating._fresh_process import report; report()"
+
+
+class ProcessFailed(Exception):
+    """A fresh process ended otherwise than well; with what it said last."""
+
+
+def ask_fresh_process(program: str, *arguments: str) -> Any:
+    """What a fresh Python says in its last line, as JSON; it imports nothing from the working directory.
+
+    Args:
+        program: of one line.
+        arguments: `sys.argv[1:]` there.
+
+    Raises:
+        ProcessFailed: its exit code is not 0.
+    """
+    paths = [str(Path(eighteen.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ProcessFailed((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def resident_peaks(run: Path, batch_sizes: Sequence[int], threads: int) -> dict[int, int]:
@@ -33,22 +61,13 @@ def resident_peaks(run: Path, batch_sizes: Sequence[int], threads: int) -> dict[
     Raises:
         EighteenError: the process failed; with what it said last.
     """
-    package = str(Path(eighteen.__file__).parents[1])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _PROGRAM, str(run), str(threads), *map(str, sorted(batch_sizes))],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    try:
+        peaks = ask_fresh_process(_PROGRAM, str(run), str(threads), *map(str, sorted(batch_sizes)))
+    except ProcessFailed as last:
         raise EighteenError(
             f"the memory that {run} needs could not be measured: a fresh process that scored batches of "
             f"{sorted(batch_sizes)} pictures ended with '{last}'; expected peaks. Try smaller batches"
-        )
-    peaks = json.loads(done.stdout.splitlines()[-1])
+        ) from last
     return {int(batch_size): int(peak) for batch_size, peak in peaks.items()}
 
 

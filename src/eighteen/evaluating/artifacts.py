@@ -54,8 +54,8 @@ class Shipped:
         place = out or (None if artifact is None else artifact.path)
         if place is None:
             raise RunError(f"{path} lies in no folder of an export, so results need a place: --out FOLDER")
-        if out is not None and (artifact is None or not _same(out, artifact.path)):
-            _require_no_owner(out)
+        if artifact is None or place.resolve() != artifact.path.resolve():
+            _require_no_owner(place)
         store.make_folder(place)
         return cls(path, _run_of(path, artifact, source), Scored(place))
 
@@ -100,10 +100,6 @@ def evaluate_shipped(
     check_labels(dataset, name, predictor.class_names)
     predictions = ask(predictor, shipped.basis.recipe, dataset, name, progress)
     return measure_and_store(shipped.place, shipped.basis, dataset, predictions, name)
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
 
 
 def _require_no_owner(place: Path) -> None:

@@ -7,16 +7,13 @@ model takes. What Python and its libraries need before a model is opened is told
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import eighteen
 from eighteen.core.artifact import Artifact
 from eighteen.core.errors import EighteenError
+from eighteen.evaluating._fresh_process import ProcessFailed, ask_fresh_process, peak_bytes
 
 _PROGRAM = "from eighteen.exporting.footprint import report; report()"
 
@@ -43,27 +40,18 @@ def measure_memory(artifact: Artifact) -> Memory:
     Raises:
         EighteenError: the process failed; with what it said last.
     """
-    paths = [str(Path(eighteen.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _PROGRAM, str(artifact.path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    try:
+        return Memory(**ask_fresh_process(_PROGRAM, str(artifact.path)))
+    except ProcessFailed as last:
         raise EighteenError(
             f"the exported model cannot be opened by a fresh process, which ended with '{last}'; export again"
-        )
-    return Memory(**json.loads(done.stdout.splitlines()[-1]))
+        ) from last
 
 
 def report() -> None:
     """The fresh process: opens the artifact named on its command line and writes its peaks as JSON."""
     import numpy as np
 
-    from eighteen.evaluating._fresh_process import peak_bytes
     from eighteen.inference.exported import open_model
 
     artifact = Artifact.open(sys.argv[1])

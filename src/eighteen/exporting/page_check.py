@@ -121,10 +121,11 @@ def _asked(folder: Path, page: str, files: list[Path]) -> tuple[str, list[list[f
     from playwright.sync_api import Error, sync_playwright
 
     with served(folder) as address, sync_playwright() as running:
+        program = installed_browser()
         try:
-            browser = running.chromium.launch(executable_path=installed_browser())
+            browser = running.chromium.launch(executable_path=program)
         except Error as error:
-            return "", f"{installed_browser()} does not start: {str(error).splitlines()[0]}"
+            return "", f"{program} does not start: {str(error).splitlines()[0]}"
         name = f"Chromium {browser.version}"
         view = browser.new_page()
         try:

@@ -57,7 +57,7 @@ def record_of(trial: FrozenTrial) -> Record:
         value=value,
         point=dict(trial.params),
         steps=steps,
-        seconds=attributes.get("seconds", attributes.get("spent_s")),
+        seconds=attributes.get("seconds"),
         error=attributes.get("error", ""),
         notes=tuple(attributes.get("notes", ())),
         is_default=bool(attributes.get("default", False)),

@@ -210,14 +210,17 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     attributes = trial.user_attrs
     name = attributes.get("name", f"trial-{trial.number:04d}")
     # What a stopped or killed process spent on it counts too: budgets go by it.
-    began = time.time() - attributes.get("spent_s", 0.0)
+    began = time.time() - attributes.get("seconds", 0.0)
     for key, value in {"name": name, "pid": os.getpid(), "host": platform.node(), "born": _born()}.items():
         trial.set_user_attr(key, value)
     is_default = bool(attributes.get("default", False))
 
+    def spent() -> None:
+        trial.set_user_attr("seconds", time.time() - began)
+
     def report(step: int, value: float) -> None:
         trial.report(value, step)
-        trial.set_user_attr("seconds", time.time() - began)
+        spent()
         if not is_default and not search.is_grid and trial.should_prune():
             raise Pruned(f"stopped after step {step}")
 
@@ -231,25 +234,21 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     batch = attributes.get("batch")
     asked = Trial(trial.number, name, dict(trial.params), is_default, batch, note, shrink)
     try:
-        value = objective(asked, report)
+        try:
+            value = objective(asked, report)
+        finally:
+            spent()
     except Pruned:
-        _tell(search, trial, TrialState.PRUNED, began)
+        search.study.tell(trial, state=TrialState.PRUNED)
     except (Interrupted, KeyboardInterrupt):
-        trial.set_user_attr("seconds", time.time() - began)
         _queue_again(search, search.study.get_trials(deepcopy=False)[trial.number], "stopped by the user")
         raise
     except Exception as error:  # noqa: BLE001 - whatever a trial dies of is kept, and the next one is made
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         trial.set_user_attr("traceback", traceback.format_exc())
-        _tell(search, trial, TrialState.FAIL, began)
+        search.study.tell(trial, state=TrialState.FAIL)
     else:
-        trial.set_user_attr("seconds", time.time() - began)
         search.study.tell(trial, value)
-
-
-def _tell(search: Search, trial: optuna.Trial, state: TrialState, began: float) -> None:
-    trial.set_user_attr("seconds", time.time() - began)
-    search.study.tell(trial, state=state)
 
 
 def _goes_on(search: Search, budget: Budget) -> bool:
@@ -305,9 +304,8 @@ def _born() -> float:
 
 
 def _queue_again(search: Search, trial: FrozenTrial, why: str) -> None:
-    lasting = ("name", "default", "notes", "batch")
+    lasting = ("name", "default", "notes", "batch", "seconds")
     kept = {key: value for key, value in trial.user_attrs.items() if key in lasting}
-    kept["spent_s"] = trial.user_attrs.get("seconds", trial.user_attrs.get("spent_s", 0.0))
     search.study._storage.set_trial_user_attr(trial._trial_id, "again", why)
     search.study.tell(trial.number, state=TrialState.FAIL)
     search.study.enqueue_trial(dict(trial.params), user_attrs=kept)

@@ -103,11 +103,12 @@ def finished(
     """
     rows = records(search)
     default = _default(rows)
+    known = outside_test(dataset)
     best = [row for row in ranked(rows, asked.maximise) if not row.is_default and _beats(row, default, asked)]
     failed: list[str] = []
     while True:
         try:
-            chosen, confirmed = _confirmed(asked, default, best, outside_test(dataset), score_part, progress)
+            chosen, confirmed = _confirmed(asked, default, best, known, score_part, progress)
             break
         except ContenderFailed as error:
             lost = next((row for row in best if _winner(row) == error.name), None)
