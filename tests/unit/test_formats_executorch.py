@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from eighteen import Predictor
 from eighteen.core.artifact import Exportable, Files
@@ -131,3 +132,22 @@ def test_layers_that_suffer_stay_in_float(model: Exportable) -> None:
     all_layers = integers(())
     assert all_layers >= 12
     assert integers(("layer1.0.conv1", "fc")) == all_layers - 2
+
+
+def test_what_relu6_cuts_off_costs_no_steps(tmp_path: Path) -> None:
+    """Values before it reach a hundred times as far as those behind it."""
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 16, 3, padding=1)
+    nn.init.normal_(convolution.weight, std=20)
+    head = nn.Linear(16, len(CLASSES))
+    network = nn.Sequential(convolution, nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
+    pixels = np.random.default_rng(1).uniform(0, 255, (32, 3, 32, 32)).astype(np.float32)
+    calibration = Calibration("temperature", (1.0,) * 3, (0.0,) * 3)
+    written = Exportable(network, INPUTS, calibration, CLASSES, {"model": "small"}, lambda: pixels)
+    files = executorch_format.write(written, tmp_path, "int8")
+    tensors = INPUTS.normalised(pixels)
+    found = executorch_format.open_files(tmp_path / files.model, tmp_path / files.bare).bare(tensors)
+    with torch.no_grad():
+        right = network(torch.from_numpy(tensors)).numpy()
+        assert np.abs(network[0](torch.from_numpy(tensors)).numpy()).max() > 300
+    np.testing.assert_allclose(found, right, atol=0.02 * np.ptp(right))
