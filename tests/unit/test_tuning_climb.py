@@ -20,7 +20,8 @@ from eighteen.reporting.waterfall import MOST_LETTERS
 from eighteen.tuning import climb as climb_module
 from eighteen.tuning import climbing, confirming
 from eighteen.tuning.affording import Clock, halving_trainings, stages
-from eighteen.tuning.climb import AskedClimb, Outcome, as_result, climbed_and_confirmed
+from eighteen.tuning.climb import Outcome, as_result, climbed_and_confirmed
+from eighteen.tuning.climb_plan import AskedClimb
 from eighteen.tuning.climbing import Climber, Scored
 from eighteen.tuning.confirming import Effort, fitting_effort
 from eighteen.tuning.rungs import Rung, rungs
@@ -244,24 +245,27 @@ def whole(
     minutes: float | None = None,
     training_s: float = 60.0,
     metric: str = "accuracy",
+    recipe: Recipe | None = None,
+    fixed: tuple[str, ...] = (),
 ) -> tuple[Outcome, FakeTrainer, AskedClimb]:
-    """Of trainings that take as long as they have epochs, 12 where nothing else is said."""
+    """Of trainings that take as long as they have epochs, 12 where nothing else is said, and pixels."""
 
     def seconds(recipe: Recipe) -> float:
-        epochs = recipe.training.epochs
-        return training_s * (1 if epochs == "auto" else epochs / 12)
+        epochs, size = recipe.training.epochs, recipe.inputs.size
+        asked_px = 224 if size == "auto" else size
+        return training_s * (1 if epochs == "auto" else epochs / 12) * (asked_px / 224) ** 2
 
     fake = FakeTrainer(skill)
 
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
-        epochs = 12 if recipe.training.epochs == "auto" else recipe.training.epochs
-        return Scored(fake(name, part, recipe).predictions, seconds(recipe), epochs)
+        return Scored(fake(name, part, recipe).predictions, seconds(recipe), seconds(recipe) / 12)
 
     monkeypatch.setattr(climb_module, "parts", lambda *given: PARTS)
     monkeypatch.setattr(confirming, "fresh_parts", lambda *given: PARTS)
     monkeypatch.setattr(climb_module, "outside_test", lambda dataset: dataset)
+    monkeypatch.setattr(climb_module, "training_side", lambda *given: None)
     monkeypatch.setattr(climb_module, "resolve", lambda recipe, dataset: (explicit(recipe, "file"), {}))
-    asked = AskedClimb(Recipe(), "textbook", (), (), metric, minutes, FOLDS, 1, False)
+    asked = AskedClimb(recipe or Recipe(), "textbook", (), (), metric, minutes, FOLDS, 1, False, fixed)
     outcome = climbed_and_confirmed(
         asked,
         None,
@@ -339,21 +343,45 @@ def test_the_verdict_of_a_climb_is_about_its_metric(monkeypatch: pytest.MonkeyPa
 def test_a_small_budget_starts_at_the_default_and_judges_what_it_begins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    outcome, fake, _ = whole(monkeypatch, lambda recipe: 0.8, minutes=60, training_s=300.0)
-    assert outcome.start == outcome.default and outcome.epochs == 4
+    outcome, fake, _ = whole(monkeypatch, lambda recipe: 0.8, minutes=60, training_s=400.0)
+    assert outcome.start == outcome.default and (outcome.plan.epochs, outcome.plan.size_px) == (4, None)
     assert any("starts at the default recipe" in note for note in outcome.notes)
     assert any("shortened from 12 to 4 epochs" in note for note in outcome.notes)
     # The last training has its full length.
     assert outcome.final.training.epochs == "auto"
     rows = [row for row in outcome.climbed.rungs if row.round]
     assert len(rows) >= 5 and max(row.folds for row in rows) == FOLDS
-    trained_s = 300 + 100 * (len(set(fake.asked)) - 1)
-    assert trained_s <= 60 * 60 - 300
+    trained_s = 400 / 3 * len(set(fake.asked))
+    assert trained_s <= 60 * 60 - 400
+
+
+LARGE = Recipe().changed(inputs={"size": 224})
+
+
+def test_a_budget_that_carries_few_practices_makes_pictures_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, fake, asked = whole(monkeypatch, only_mirror_helps, 60, 800.0, recipe=LARGE)
+    assert outcome.start == outcome.default and (outcome.plan.epochs, outcome.plan.size_px) == (4, 128)
+    assert any("128 instead of 224 px" in note for note in outcome.notes)
+    assert outcome.default.inputs.size == 128
+    assert (outcome.final.inputs.size, outcome.final.training.epochs) == (224, "auto")
+    rows = {row.name: row for row in outcome.climbed.rungs}
+    assert rows["resolution"].verdict.startswith("not tried: the budget makes pictures smaller")
+    assert sum(row.folds > 0 for row in rows.values()) >= 8
+    assert as_result(asked, outcome, {})["size_px"] == 128
+    # The first training is the only one at full size.
+    short_s = 800 / 3
+    assert short_s + (128 / 224) ** 2 * short_s * (len(set(fake.asked)) - 1) <= 60 * 60 - 800
+
+
+def test_a_size_that_the_user_set_stays_whatever_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, _, _ = whole(monkeypatch, lambda _: 0.8, 60, 800.0, recipe=LARGE, fixed=("inputs.size",))
+    assert outcome.plan.size_px is None and outcome.final.inputs.size == 224
 
 
 def test_a_large_budget_climbs_from_the_textbook_at_full_length(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome, _, _ = whole(monkeypatch, lambda recipe: 0.8, minutes=600, training_s=60.0)
-    assert outcome.start != outcome.default and outcome.epochs is None and not outcome.notes
+    assert outcome.start != outcome.default and not outcome.notes
+    assert outcome.plan.epochs is None and outcome.plan.size_px is None
 
 
 def test_a_textbook_that_cannot_be_trained_leaves_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,6 +439,7 @@ def explicit(recipe: Recipe, weights: str = "none") -> Recipe:
             "freeze_norms": False,
             "progressive_from": 1.0,
             "ema_decay": 0.9,
+            "epochs": 12,
         },
     }
     values = recipe.model_dump()

@@ -191,7 +191,7 @@ def climb(
     """
     from eighteen.evaluating.heldout import check_study, outside_test
     from eighteen.tuning import confirming
-    from eighteen.tuning.climb import AskedClimb
+    from eighteen.tuning.climb_plan import AskedClimb
 
     fixed = set_by_user(recipe or Recipe())
     recipe, out = pinned(recipe or Recipe()), Path(out)
@@ -220,10 +220,11 @@ def resume_climb(study: PathLike, progress: Progress = silent) -> Study:
     from eighteen.reporting.page import write_report
     from eighteen.reporting.study_page import write_study_report
     from eighteen.tuning import climb
+    from eighteen.tuning.climb_plan import AskedClimb
     from eighteen.tuning.trials import trainer
 
     opened = Study.open(study, "climb")
-    asked = climb.AskedClimb.from_json(opened.asked)
+    asked = AskedClimb.from_json(opened.asked)
     dataset = opened.dataset
     trainers = climb.folder_trainers(opened, outside_test(dataset), progress)
     try:

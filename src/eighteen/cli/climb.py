@@ -122,6 +122,7 @@ def _print(study: Study, seconds: float, as_json: bool) -> None:
             "sentence",
             "notes",
             "epochs",
+            "size_px",
             "confirmation",
         )
         show.print_json(

@@ -222,7 +222,7 @@ def held_out_predictions(
     name = f"{prefix}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
     path = study.run_path(name)
     begun = (path / "run.json").exists()
-    run = Run.open(path) if begun else _started(_training_side(dataset, part, recipe, learned), recipe, path)
+    run = Run.open(path) if begun else _started(training_side(dataset, part, recipe, learned), recipe, path)
     if run.info["state"] != "complete":
         finish(run, run.dataset, ("val",), progress)
         held = dataset.with_table(dataset.table.filter(part.held))
@@ -249,7 +249,15 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
     return Recipe.model_validate({**recipe.model_dump(), "seed": seed})
 
 
-def _training_side(dataset: Dataset, part: Part, recipe: Recipe, learned: Dataset | None) -> Dataset:
+def training_side(dataset: Dataset, part: Part, recipe: Recipe, learned: Dataset | None = None) -> Dataset:
+    """What a training learns from that holds a part out, split anew into training and validation.
+
+    Args:
+        dataset: without its test split.
+        part: what is held out.
+        recipe: says how the rest is split.
+        learned: the data set to train on, where that has other labels or pictures.
+    """
     known = dataset if learned is None else learned
     held = dataset.table.filter(part.held)["id"].implode()
     rest = known.with_table(known.table.filter(~pl.col("id").is_in(held)).with_columns(split=pl.lit("train")))

@@ -6,7 +6,7 @@ with other seeds on folds dealt anew; that comparison is the answer. At last the
 training split and, if asked for, scored once on the test split.
 
 A budget that cannot carry a climb from the textbook is spent on climbing from the default recipe. It also
-shortens trainings, all alike; the last one has its full length again.
+shortens trainings and shrinks pictures, for all alike (`climb_plan`); the last one is made in full again.
 """
 
 from __future__ import annotations
@@ -14,87 +14,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
-from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import RecipeError
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.study import Study
-from eighteen.evaluating.heldout import Part, outside_test, parts
+from eighteen.evaluating.heldout import Part, outside_test, parts, training_side
 from eighteen.measuring.measure import measure
-from eighteen.measuring.verdicts import METRICS
 from eighteen.training.resolve import resolve
 from eighteen.tuning import confirming
-from eighteen.tuning.affording import Clock, affordable_rungs, halving_trainings
-from eighteen.tuning.climbing import ERROR, Climber, Resolve, Scored, TryPart, changes, value_of
+from eighteen.tuning.affording import Clock
+from eighteen.tuning.climb_plan import AskedClimb, Plan, planned
+from eighteen.tuning.climbing import ERROR, Climber, Scored, TryPart, changes, value_of
 from eighteen.tuning.confirming import FAILURES, Confirmed, ContenderFailed, Effort, ScorePart
 from eighteen.tuning.rungs import rungs
-from eighteen.tuning.textbook import textbook
 from eighteen.tuning.tried import BEATEN, FAILED_ANEW, Climbed, kept_words
 
 CLIMB_SHARE = 0.65
 """Of a budget; the rest is for the confirmation and the last training."""
-
-FEWEST_EPOCHS_SHARE = 1 / 3
-"""A budget shortens trainings to no less than this: shorter ones say little about longer ones."""
-
-FEWEST_RUNGS = 8
-"""A climb from the textbook that a budget cuts to fewer practices begins at the default recipe instead."""
-
-STARTS = ("textbook", "default")
-
-
-@dataclass(frozen=True)
-class AskedClimb:
-    """What was asked for; stored with the study.
-
-    Attributes:
-        recipe: the default, as the user gave it.
-        start: one of `STARTS`.
-        only, without: names of rungs.
-        metric: what is to get better.
-        minutes: of everything together, or None.
-        folds: of the climb and of the confirmation.
-        seeds: of the confirmation, where time allows.
-        open_test: whether the locked test split is opened once, at the end.
-        fixed: dotted names of the fields that the user set, which stay.
-    """
-
-    recipe: Recipe
-    start: str
-    only: tuple[str, ...]
-    without: tuple[str, ...]
-    metric: str
-    minutes: float | None
-    folds: int
-    seeds: int
-    open_test: bool
-    fixed: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"there is no {what} '{given}'; expected one of {', '.join(known)}"
-            for what, given, known in (("start", self.start, STARTS), ("metric", self.metric, METRICS))
-            if given not in known
-        ]
-        if min(self.folds, self.seeds) < 1:
-            problems.append(f"{self.folds} folds, {self.seeds} seeds: expected 1 or more of each")
-        if problems:
-            raise RecipeError("; ".join(problems))
-        rungs(self.only, self.without)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "recipe": self.recipe.to_json()}
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        lists = {name: tuple(row.get(name, ())) for name in ("only", "without", "fixed")}
-        return cls(**{**row, **lists, "recipe": recipe_from_json(row["recipe"])})
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +46,10 @@ class Outcome:
         start, default: the recipes that the end is compared with, as they were trained here.
         default_run: name of a run of the default in the climb, which keeps what it measured.
         climbed: where it ended.
-        final: the recipe of the last training: the end, with the epochs that it has without a budget.
+        final: the recipe of the last training: the end, as it is without a budget.
         search: out-of-fold measure of each contender in the climb, by name.
         confirmed: what fresh trainings say.
-        epochs: of every training here, where a budget shortened them.
+        plan: what a budget made of it.
         tried: rungs that were offered.
         notes: what was decided on the way, in sentences.
     """
@@ -120,7 +61,7 @@ class Outcome:
     final: Recipe
     search: Mapping[str, Measure | None]
     confirmed: Confirmed
-    epochs: int | None
+    plan: Plan
     tried: int
     notes: tuple[str, ...]
 
@@ -150,7 +91,11 @@ def climbed_and_confirmed(
     clock = Clock(CLIMB_SHARE * total_s)
     folds = parts(known, asked.folds, 1, asked.recipe.data.split_seed)
     climber = Climber(folds, try_part, resolved, asked.metric, clock, progress, asked.fixed)
-    plan = _planned(asked, climber, clock, resolved)
+
+    def on_a_fold() -> Recipe:
+        return resolve(asked.recipe, training_side(known, folds[0], asked.recipe))[0]
+
+    plan = planned(asked, climber, clock, resolved, on_a_fold)
     for note in plan.notes:
         progress("note", 0, 0, note)
     default, start, count = plan.default, plan.start, len(folds)
@@ -177,65 +122,9 @@ def climbed_and_confirmed(
         climbed, found["best"] = climbed.given_up(default, FAILED_ANEW), found["default"]
     search = {name: _measured(each, asked) for name, each in found.items()}
     tried = sum(row.round > 0 for row in climbed.rungs)
-    final = climbed.recipe
-    if plan.epochs is not None:
-        final = final.changed(training={"epochs": asked.recipe.training.epochs})
+    final = plan.in_full(climbed.recipe, asked.recipe)
     trained = confirming.run_name("default", folds[0], default)
-    return Outcome(
-        start, default, trained, climbed, final, search, confirmed, plan.epochs, tried, tuple(notes)
-    )
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a budget makes of a climb.
-
-    Attributes:
-        default, start: as they are trained in the climb.
-        epochs: of each training, where they are shortened.
-        full_s: what a training of full length takes, as far as it is known.
-        notes: what was decided, in sentences.
-    """
-
-    default: Recipe
-    start: Recipe
-    epochs: int | None = None
-    full_s: float = 0.0
-    notes: tuple[str, ...] = ()
-
-
-def _planned(asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve) -> _Plan:
-    """Looks at what one full training takes, and fits the climb into the budget."""
-    default, chosen = asked.recipe, rungs(asked.only, asked.without)
-    plain = default
-    if asked.start == "textbook":
-        plain = textbook(default, resolved(default).model.weights != "none", asked.fixed)
-    if math.isinf(clock.left_s):
-        return _Plan(default, plain)
-    # The default is trained on all folds whatever comes, so this one is not lost unless it is shortened.
-    climber.scored("default", default, 1)
-    budget_s, full_s, full = clock.left_s, clock.usual_s, climber.epochs
-    own = "training.epochs" in asked.fixed or full < 2
-    shortest = 1.0 if own else math.ceil(FEWEST_EPOCHS_SHARE * full) / full
-    notes = []
-
-    def carries(share: float, contenders: int) -> int:
-        trainings = budget_s / (share * full_s) - contenders * asked.folds
-        return affordable_rungs(trainings, asked.folds, len(chosen))
-
-    start, contenders = plain, 1 + (plain != default)
-    if contenders > 1 and carries(shortest, contenders) < min(FEWEST_RUNGS, len(chosen)):
-        notes.append("the budget does not carry a climb from the textbook: it starts at the default recipe")
-        start, contenders = default, 1
-    needed_s = full_s * (contenders * asked.folds - 1 + halving_trainings(len(chosen), asked.folds))
-    share = 1.0 if needed_s <= budget_s else max(shortest, budget_s / needed_s)
-    epochs = max(1, math.floor(share * full)) if share < 1 else full
-    if epochs >= full:
-        return _Plan(default, start, None, full_s, tuple(notes))
-    clock.forget()
-    notes.append(f"trainings are shortened from {full} to {epochs} epochs, so that the budget carries more")
-    default, start = (each.changed(training={"epochs": epochs}) for each in (default, start))
-    return _Plan(default, start, epochs, full_s, tuple(notes))
+    return Outcome(start, default, trained, climbed, final, search, confirmed, plan, tried, tuple(notes))
 
 
 def _is_worse(found: Predictions | None, default: Predictions | None, metric: str) -> bool:
@@ -252,9 +141,9 @@ def folder_trainers(study: Study, known: Dataset, progress: Progress) -> tuple[T
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
         found = score_part(name, part, recipe)
         run = Run.open(study.run_path(confirming.run_name(name, part, recipe)))
-        epochs = run.recipe.training.epochs
-        assert epochs != "auto"
-        return Scored(found, sum(stage["seconds"] for stage in run.info["stages"]), epochs)
+        rows = run.history
+        epoch_s = float(rows[-1]["seconds"]) / len(rows) if rows else 0.0
+        return Scored(found, sum(stage["seconds"] for stage in run.info["stages"]), epoch_s)
 
     score_part = confirming.part_scorer(study, known, progress)
     return try_part, score_part
@@ -293,7 +182,8 @@ def as_result(asked: AskedClimb, outcome: Outcome, runs: Mapping[str, str]) -> d
             f"difference goes."
         ),
         "confirmation": asdict(outcome.confirmed.effort),
-        "epochs": outcome.epochs,
+        "epochs": outcome.plan.epochs,
+        "size_px": outcome.plan.size_px,
     }
 
 

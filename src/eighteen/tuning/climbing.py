@@ -50,11 +50,11 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a training said about the part that it did not see, how long it took, and its number of epochs."""
+    """What a training said about the part that it did not see, and how long it and one of its epochs took."""
 
     predictions: Predictions
     seconds: float
-    epochs: int = 0
+    epoch_s: float = 0.0
 
 
 TryPart = Callable[[str, Part, Recipe], Scored]
@@ -97,8 +97,10 @@ class Climber:
         self._fixed = frozenset(fixed)
         self._known: dict[tuple[str, int], Predictions] = {}
         self._minutes: dict[str, float] = {}
-        self.epochs = 0
+        self.epoch_s = 0.0
         """Of the last training that was made."""
+        self.one_size = False
+        """Whether pictures are made smaller than they are to be, so that no rung may change their size."""
 
     def climb(self, start: Recipe, rungs: Sequence[Rung]) -> Climbed:
         """Climbs until there is nothing left to try, or time is up."""
@@ -140,7 +142,7 @@ class Climber:
                 self._clock.left_s -= time.perf_counter() - began
                 raise
             self._clock.spend(made.seconds)
-            self.epochs = made.epochs
+            self.epoch_s = made.epoch_s
             self._minutes[name] = self._minutes.get(name, 0.0) + made.seconds / 60
             self._known[key] = made.predictions
         return self._known[key]
@@ -263,7 +265,10 @@ class Climber:
             return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         if isinstance(stepped, str):
             return stepped
-        own = sorted(self._fixed.intersection(changes(recipe, stepped)))
+        changed = changes(recipe, stepped)
+        if self.one_size and "inputs.size" in changed:
+            return "the budget makes pictures smaller, and what their size brings is not told by smaller ones"
+        own = sorted(self._fixed.intersection(changed))
         return f"your own {', '.join(own)} stands" if own else stepped
 
     def _verdict(self, found: Measure) -> str:

@@ -1,0 +1,177 @@
+"""What was asked of a climb, and what a budget makes of it.
+
+One training of the default is timed, the shortest that would be made. Where the budget does not carry the
+climb in full, trainings are shortened first; where they then still are too few, pictures are made smaller:
+time falls with the square of their side. All that is compared is trained alike, and the last training is made
+in full again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from eighteen.core.config import recipe_from_json
+from eighteen.core.errors import RecipeError
+from eighteen.core.recipe import Recipe
+from eighteen.measuring.verdicts import METRICS
+from eighteen.training.budget import SIZES_PX
+from eighteen.tuning.affording import Clock, affordable_rungs, halving_trainings
+from eighteen.tuning.climbing import Climber, Resolve
+from eighteen.tuning.rungs import rungs
+from eighteen.tuning.textbook import textbook
+
+FEWEST_EPOCHS_SHARE = 1 / 3
+"""A budget shortens trainings to no less than this: shorter ones say little about longer ones."""
+
+FEWEST_RUNGS = 8
+"""A climb from the textbook that a budget cuts to fewer practices begins at the default recipe instead, and
+one from the default sees smaller pictures."""
+
+LEAST_PX = 128
+"""Pictures are not made smaller than this: on smaller ones other practices help."""
+
+STARTS = ("textbook", "default")
+
+
+@dataclass(frozen=True)
+class AskedClimb:
+    """What was asked for; stored with the study.
+
+    Attributes:
+        recipe: the default, as the user gave it.
+        start: one of `STARTS`.
+        only, without: names of rungs.
+        metric: what is to get better.
+        minutes: of everything together, or None.
+        folds: of the climb and of the confirmation.
+        seeds: of the confirmation, where time allows.
+        open_test: whether the locked test split is opened once, at the end.
+        fixed: dotted names of the fields that the user set, which stay.
+    """
+
+    recipe: Recipe
+    start: str
+    only: tuple[str, ...]
+    without: tuple[str, ...]
+    metric: str
+    minutes: float | None
+    folds: int
+    seeds: int
+    open_test: bool
+    fixed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"there is no {what} '{given}'; expected one of {', '.join(known)}"
+            for what, given, known in (("start", self.start, STARTS), ("metric", self.metric, METRICS))
+            if given not in known
+        ]
+        if min(self.folds, self.seeds) < 1:
+            problems.append(f"{self.folds} folds, {self.seeds} seeds: expected 1 or more of each")
+        if problems:
+            raise RecipeError("; ".join(problems))
+        rungs(self.only, self.without)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "recipe": self.recipe.to_json()}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        lists = {name: tuple(row.get(name, ())) for name in ("only", "without", "fixed")}
+        return cls(**{**row, **lists, "recipe": recipe_from_json(row["recipe"])})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a budget makes of a climb.
+
+    Attributes:
+        default, start: as they are trained in the climb.
+        epochs: of each training, where they are shortened.
+        size_px: of pictures, where they are made smaller.
+        full_s: what a training in full takes, as far as it is known.
+        notes: what was decided, in sentences.
+    """
+
+    default: Recipe
+    start: Recipe
+    epochs: int | None = None
+    size_px: int | None = None
+    full_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def in_full(self, recipe: Recipe, asked: Recipe) -> Recipe:
+        """A recipe of the climb with the length and the size that were asked for."""
+        if self.epochs is not None:
+            recipe = recipe.changed(training={"epochs": asked.training.epochs})
+        if self.size_px is not None:
+            recipe = recipe.changed(inputs={"size": asked.inputs.size})
+        return recipe
+
+
+def planned(
+    asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve, on_a_fold: Callable[[], Recipe]
+) -> Plan:
+    """Times one short training, and fits the climb into the budget.
+
+    Args:
+        asked: what the user wants.
+        climber: trains the default once, where there is a budget.
+        clock: of the climb.
+        resolved: makes a recipe explicit.
+        on_a_fold: gives the default as it is trained on the first fold, every value explicit.
+    """
+    default, chosen = asked.recipe, rungs(asked.only, asked.without)
+    plain = default
+    if asked.start == "textbook":
+        plain = textbook(default, resolved(default).model.weights != "none", asked.fixed)
+    if math.isinf(clock.left_s):
+        return Plan(default, plain)
+    full = on_a_fold()
+    epochs, size = full.training.epochs, full.inputs.size
+    assert epochs != "auto" and size != "auto"
+    shortest = epochs if "training.epochs" in asked.fixed else math.ceil(FEWEST_EPOCHS_SHARE * epochs)
+    timed = _sized(default, shortest if shortest < epochs else None, None)
+    climber.scored("default", timed, 1)
+    full_s = clock.usual_s + climber.epoch_s * (epochs - shortest)
+    budget_s, folds, wanted = clock.left_s, asked.folds, min(FEWEST_RUNGS, len(chosen))
+    notes = []
+
+    def carries(training_s: float, contenders: int) -> int:
+        return affordable_rungs(budget_s / training_s - contenders * folds, folds, len(chosen))
+
+    start, contenders, shortest_s = plain, 1 + (plain != default), clock.usual_s
+    if contenders > 1 and carries(shortest_s, contenders) < wanted:
+        notes.append("the budget does not carry a climb from the textbook: it starts at the default recipe")
+        start, contenders = default, 1
+    fixed = "inputs.size" in asked.fixed
+    sizes = [size, *(px for px in SIZES_PX if LEAST_PX <= px < size and not fixed)]
+    costs = {px: (px / size) ** 2 for px in sizes}
+    size_px = next((px for px in sizes if carries(costs[px] * shortest_s, contenders) >= wanted), sizes[-1])
+    needed_s = costs[size_px] * full_s * (contenders * folds + halving_trainings(len(chosen), folds))
+    share = min(1.0, max(shortest / epochs, budget_s / needed_s))
+    shown = max(shortest, math.floor(share * epochs))
+    if shown < epochs:
+        notes.append(
+            f"trainings are shortened from {epochs} to {shown} epochs, so that the budget carries more"
+        )
+    if size_px < size:
+        climber.one_size = True
+        notes.append(
+            f"pictures are made smaller, {size_px} instead of {size} px, so that the budget carries more: "
+            f"all that is compared here is compared at that size"
+        )
+    fewer, smaller = (shown if shown < epochs else None), (size_px if size_px < size else None)
+    small, start = (_sized(each, fewer, smaller) for each in (default, start))
+    if small != timed:
+        clock.forget()
+    return Plan(small, start, fewer, smaller, full_s, tuple(notes))
+
+
+def _sized(recipe: Recipe, epochs: int | None, size_px: int | None) -> Recipe:
+    if epochs is not None:
+        recipe = recipe.changed(training={"epochs": epochs})
+    return recipe if size_px is None else recipe.changed(inputs={"size": size_px})
