@@ -112,10 +112,14 @@ class Written:
 COMPILES_FOR_LONG = {"aotinductor"}
 """Takes about a minute of processor time for each precision."""
 
-KINDS = [
-    pytest.param((name, precision), marks=[pytest.mark.slow] if name in COMPILES_FOR_LONG else [])
+PAIRS = [
+    (name, precision)
     for name in formats()
     for precision in __import__(f"eighteen.formats.{name}", fromlist=["PRECISIONS"]).PRECISIONS
+]
+
+KINDS = [
+    pytest.param(pair, marks=[pytest.mark.slow] if pair[0] in COMPILES_FOR_LONG else []) for pair in PAIRS
 ]
 
 
@@ -127,12 +131,21 @@ def written(
     module = __import__(f"eighteen.formats.{name}", fromlist=["NEEDS"])
     if precision == "int8" and getattr(module, "INTEGERS_THROUGHOUT", False):
         model = replace(model, calibration=replace(CALIBRATION, bend=0.0))
+    require(module, precision)
+    folder = tmp_path_factory.mktemp(f"{name}-{precision}")
+    files = module.write(model, folder, precision)
+    opened = module.open_files(folder / files.model, folder / files.bare)
+    return Written(module, folder, precision, model, opened)
+
+
+def require(module: ModuleType, precision: str) -> None:
+    """Skips what cannot be written or opened here, by name."""
     more = getattr(module, "NEEDS_FOR_INT8", ()) if precision == "int8" else ()
     for package in (*module.NEEDS, *more):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     if hasattr(module, "CONVERTER") and not os.environ.get(module.CONVERTER):
-        pytest.skip(f"the converter of {name} is not at hand: {module.CONVERTER} is not set")
+        pytest.skip(f"the converter of {module.__name__} is not at hand: {module.CONVERTER} is not set")
     if hasattr(module, "uncompared") and module.uncompared():
         pytest.skip(module.uncompared())
     if hasattr(module, "compiler"):
@@ -140,10 +153,6 @@ def written(
             module.compiler()
         except EighteenError as absent:
             pytest.skip(str(absent))
-    folder = tmp_path_factory.mktemp(f"{name}-{precision}")
-    files = module.write(model, folder, precision)
-    opened = module.open_files(folder / files.model, folder / files.bare)
-    return Written(module, folder, precision, model, opened)
 
 
 def expected(model: Exportable, pictures: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
@@ -172,6 +181,29 @@ def test_several_pictures_at_once_are_answered_like_each_alone(written: Written)
     together = written.opened.answer(pictures)
     alone = np.concatenate([written.opened.answer([picture]) for picture in pictures])
     np.testing.assert_allclose(together, alone, atol=ALONE_GAP.get(written.precision, 1e-5))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, precision in PAIRS if precision == "int8"))
+def test_what_one_training_picture_alone_has_is_not_cut_off(
+    name: str, model: Exportable, tmp_path: Path
+) -> None:
+    module = __import__(f"eighteen.formats.{name}", fromlist=["NEEDS"])
+    require(module, "int8")
+    torch.manual_seed(0)
+    lit = nn.Conv2d(3, 8, 3)
+    nn.init.uniform_(lit.weight, 0.0, 0.2)  # the brighter, the more: dark pictures have next to nothing
+    network = nn.Sequential(lit, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+    dark = np.random.default_rng(1).uniform(0, 20, (64, 3, 32, 32))
+    dark[40] = np.random.default_rng(2).uniform(235, 255, (3, 32, 32))
+    samples = dark.astype(np.float32)
+    plain = replace(model, network=network.eval(), samples=lambda: samples, calibration=Calibration())
+    files = module.write(plain, tmp_path, "int8")
+    tensor = INPUTS.normalised(samples[40:41])
+    found = module.open_files(tmp_path / files.model, tmp_path / files.bare).bare(tensor)
+    with torch.no_grad():
+        both = torch.from_numpy(np.concatenate([tensor, tensor[..., ::-1]]))
+        right = network(both).mean(0, keepdim=True).numpy()
+    np.testing.assert_allclose(found, right, atol=0.15 * np.ptp(right))
 
 
 def test_the_file_says_what_its_classes_and_inputs_are(written: Written) -> None:

@@ -57,8 +57,13 @@ def _half(source: Path, target: Path) -> None:
 
 def _integers(source: Path, target: Path, samples: Path, entry: str) -> None:
     """Eight-bit integers throughout: a scale for each channel of the weights, ranges of activations from
-    samples. Pictures keep a step of exactly one, so that their integers are pixels less 128."""
-    from ai_edge_quantizer import qtyping, quantizer
+    samples. Pictures keep a step of exactly one, so that their integers are pixels less 128.
+
+    Ranges hold all values that were seen. The quantiser's own are what a picture usually has: beyond them
+    logits are cut off, and a ResNet-18's are 75 times as far (mean square) from those in floats.
+    """
+    from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
+    from ai_edge_quantizer.utils import qsv_utils
     from safetensors.numpy import load_file
 
     quantiser = quantizer.Quantizer(str(source))
@@ -70,7 +75,11 @@ def _integers(source: Path, target: Path, samples: Path, entry: str) -> None:
     )
     name, tensor = _input(source)
     rows = load_file(samples)[entry]
-    ranges: Any = quantiser.calibrate({"serving_default": [{name: row[None]} for row in rows]})
+    recipes = recipe_manager.RecipeManager()
+    recipes.load_quantization_recipe(quantiser.get_quantization_recipe())
+    watching = calibrator.Calibrator(str(source), qsv_update_func=qsv_utils.min_max_update)
+    watching.calibrate({"serving_default": [{name: row[None]} for row in rows]}, recipes)
+    ranges: Any = watching.get_model_qsvs()
     if entry == "model":
         for end, value in (("min", 0.0), ("max", 255.0)):
             ranges[tensor][end][...] = value
