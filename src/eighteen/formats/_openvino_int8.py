@@ -31,6 +31,7 @@ def quantised(network: Any, model: Exportable, floats: Sequence[str]) -> Any:
         warnings.simplefilter("ignore")
         import nncf
         from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
         nncf.set_log_level(logging.ERROR)
         tensor = model.inputs.normalised(model.samples())
@@ -44,5 +45,9 @@ def quantised(network: Any, model: Exportable, floats: Sequence[str]) -> Any:
             preset=nncf.QuantizationPreset.MIXED,
             target_device=nncf.TargetDevice.CPU,
             ignored_scope=nncf.IgnoredScope(names=names, validate=False),
-            advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
+            # Its own ranges are averages over batches, which cut off what one picture alone has.
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=OverflowFix.ENABLE,
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            ),
         )
