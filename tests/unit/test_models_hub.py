@@ -22,6 +22,14 @@ from eighteen.models.family import family
 from eighteen.models.resnet18 import ResNet18
 
 
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("test_vit", 160), ("vit_tiny_patch16_224", 224), ("resnet18", None), ("tf_efficientnet_lite0", None)],
+)
+def test_networks_that_take_one_size_are_known(name: str, side: int | None) -> None:
+    assert hub.only_size(name) == side
+
+
 @pytest.fixture
 def empty_cache(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """A hub whose cache is empty and whose client would fail; calls are written down."""

@@ -186,6 +186,28 @@ def test_all_of_them_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("inputs", "size", 128), ("training", "progressive_from", 0.7), ("training", "side_fraction", 0.8)],
+)
+def test_a_network_of_one_size_is_shown_no_other(section: str, key: str, value: float) -> None:
+    """`test_vit` places what it sees by a table for 160 px."""
+    asked = recipe("none", mean=(0.5,) * 3, std=(0.2,) * 3).changed(model={"name": "test_vit"})
+    plan = planning.plan(asked, DATASET)
+    assert (plan.recipe.inputs.size, plan.recipe.training.progressive_from) == (160, 1.0)
+    assert plan.reasons["inputs.size"] == "test_vit takes pictures of no other side"
+    with pytest.raises(
+        RecipeError, match=rf"{section}\.{key} is {value}, and test_vit takes .* 160 px alone"
+    ):
+        planning.plan(asked.changed(**{section: {key: value}}), DATASET)
+
+
+def test_a_budget_makes_pictures_no_smaller_for_a_network_of_one_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert budgeted(0.01, monkeypatch, model={"name": "test_vit"}).recipe.inputs.size == 160
+
+
+@pytest.mark.parametrize(
     ("idle", "acting"),
     [
         (

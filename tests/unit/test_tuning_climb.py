@@ -258,7 +258,8 @@ def whole(
     fake = FakeTrainer(skill)
 
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
-        return Scored(fake(name, part, recipe).predictions, seconds(recipe), seconds(recipe) / 12)
+        epochs = 12 if recipe.training.epochs == "auto" else recipe.training.epochs
+        return Scored(fake(name, part, recipe).predictions, seconds(recipe), seconds(recipe) / epochs)
 
     monkeypatch.setattr(climb_module, "parts", lambda *given: PARTS)
     monkeypatch.setattr(confirming, "fresh_parts", lambda *given: PARTS)
@@ -373,9 +374,37 @@ def test_a_budget_that_carries_few_practices_makes_pictures_smaller(monkeypatch:
     assert short_s + (128 / 224) ** 2 * short_s * (len(set(fake.asked)) - 1) <= 60 * 60 - 800
 
 
-def test_a_size_that_the_user_set_stays_whatever_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome, _, _ = whole(monkeypatch, lambda _: 0.8, 60, 800.0, recipe=LARGE, fixed=("inputs.size",))
+@pytest.mark.parametrize(
+    ("changes", "fixed"),
+    [
+        ({}, ("inputs.size",)),
+        ({"model": {"name": "vit_tiny_patch16_224"}}, ()),
+        ({"training": {"budget_minutes": 2.0}}, ()),
+    ],
+)
+def test_a_size_stays_where_the_user_or_the_network_wants_it(
+    changes: dict[str, dict[str, object]], fixed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = LARGE.changed(**changes)
+    outcome, _, _ = whole(monkeypatch, lambda _: 0.8, 60, 800.0, recipe=asked, fixed=fixed)
     assert outcome.plan.size_px is None and outcome.final.inputs.size == 224
+    # A training with a budget of its own fits its epochs to that.
+    assert (outcome.plan.epochs is None) == ("training" in changes)
+
+
+def test_shortened_trainings_reach_beyond_frozen_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = LARGE.changed(training={"freeze_until": {"backbone": 5}})
+    outcome, _, _ = whole(monkeypatch, lambda _: 0.8, 60, 800.0, recipe=frozen)
+    assert outcome.plan.epochs == 6
+
+
+def test_where_smaller_pictures_carry_no_practice_either_the_size_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome, _, _ = whole(monkeypatch, lambda _: 0.8, 10, 1200.0, recipe=LARGE)
+    assert outcome.plan.size_px is None and outcome.plan.epochs == 4
+    assert not any(row.round for row in outcome.climbed.rungs)
+    assert outcome.default_run and outcome.search["default"] is None
 
 
 def test_a_large_budget_climbs_from_the_textbook_at_full_length(monkeypatch: pytest.MonkeyPatch) -> None:

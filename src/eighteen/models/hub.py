@@ -59,6 +59,17 @@ def describe(name: str) -> PretrainedCfg:
     return published
 
 
+def only_size(name: str) -> int | None:
+    """The one side that a network takes pictures of, pixels; None where it takes many.
+
+    Vision transformers and their like place what they see by a table of fixed size.
+    """
+    from timm.models import get_pretrained_cfg
+
+    published = get_pretrained_cfg(name)
+    return published.input_size[-1] if published is not None and published.fixed_input_size else None
+
+
 def licence_sentence(published: PretrainedCfg) -> str:
     """Where the weights come from, their licence, and whether it stands against commercial use."""
     licence = (published.license or "").lower()

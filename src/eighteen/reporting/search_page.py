@@ -45,7 +45,7 @@ def write_search_report(study: Study) -> Path:
         result=result,
         about=_about(study, result),
         heading=heading(result["comparison"]),
-        sides=[_side(name, result) for name in _sides(study, result)],
+        sides=[_side(name, result) for name in _sides(result)],
         comparison=result["comparison"],
         limits=_limits(result["comparison"]),
         metrics=METRICS,
@@ -80,9 +80,9 @@ def heading(comparison: Mapping[str, Any] | None) -> str:
     return HEADINGS["hurts" if comparison is None else comparison["verdict"]]
 
 
-def _sides(study: Study, result: Mapping[str, Any]) -> list[str]:
+def _sides(result: Mapping[str, Any]) -> list[str]:
     """A climb that began with the default recipe shows it once."""
-    same = study.asked.get("start") == "default"
+    same = "start" in result and result["start"]["recipe"] == result["default"]["recipe"]
     return [name for name in SIDES if name in result and not (same and name == "start")]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from eighteen.core.recipe import Recipe
 from eighteen.core.shapes import whole_fit
 from eighteen.models.family import takes_small_stem
+from eighteen.models.hub import only_size
 from eighteen.training.cache import default_workers
 from eighteen.training.facts import Facts, run_of_weights, weights_spec
 
@@ -67,6 +68,9 @@ def _size(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     if facts.pretrained:
         size = weights_spec(recipe).size
         return size, f"the side that the weights of {recipe.model.name} were made with"
+    only = only_size(recipe.model.name)
+    if only is not None:
+        return only, f"{recipe.model.name} takes pictures of no other side"
     short = facts.short_px
     if short <= SMALL_PX:
         size = max(16, 4 * math.ceil(short / 4))
@@ -227,6 +231,8 @@ def _keep_head(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 def _progressive_from(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     epochs, size = recipe.training.epochs, recipe.inputs.size
     assert epochs != "auto" and size != "auto"
+    if only_size(recipe.model.name) is not None:
+        return 1.0, f"{recipe.model.name} takes pictures of {size} px alone"
     fewest = 4 if facts.pretrained or recipe.training.budget_minutes is not None else PROGRESSIVE_EPOCHS
     if epochs < fewest or size < PROGRESSIVE_PX:
         return 1.0, f"{epochs} epochs at {size} px: nothing to gain from smaller ones first"

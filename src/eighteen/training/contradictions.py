@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from eighteen.core.errors import RecipeError
 from eighteen.core.recipe import Recipe
+from eighteen.models.hub import only_size
 
 
 def check_settings(recipe: Recipe) -> None:
@@ -41,6 +42,30 @@ def check_settings(recipe: Recipe) -> None:
             f"schedule.final_fraction is {schedule.final_fraction:g}, and with schedule.name constant the "
             f"rate does not fall; set schedule.name to onecycle or cosine, or leave final_fraction out"
         )
+    if problems:
+        raise RecipeError("; ".join(problems))
+
+
+def check_size(recipe: Recipe) -> None:
+    """Refuses sides of pictures that a network of one size cannot take.
+
+    Raises:
+        RecipeError: with all of them, and what to set instead.
+    """
+    only = only_size(recipe.model.name)
+    if only is None:
+        return
+    training = recipe.training
+    problems = [
+        f"{name} is {value:g}, and {recipe.model.name} takes pictures of {only} px alone; set it to "
+        f"{wanted:g}, or take another network"
+        for name, value, wanted in (
+            ("inputs.size", recipe.inputs.size, only),
+            ("training.progressive_from", training.progressive_from, 1.0),
+            ("training.side_fraction", training.side_fraction, 1.0),
+        )
+        if value not in (wanted, "auto")
+    ]
     if problems:
         raise RecipeError("; ".join(problems))
 

@@ -23,15 +23,16 @@ from eighteen.formats import native
 from eighteen.inference.devices import choose_device
 from eighteen.models import weights as model_weights
 from eighteen.models.family import takes_small_stem
+from eighteen.models.hub import only_size
 from eighteen.training.budget import SIZES_PX, Fitted, fit_to_budget
 from eighteen.training.cache import SquareReader
 from eighteen.training.choices import SMALL_PX
-from eighteen.training.contradictions import idle_settings
+from eighteen.training.contradictions import check_size, idle_settings
 from eighteen.training.facts import weights_statistics
 from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import step_seconds
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
-from eighteen.training.progressive import epoch_sides_px, work_share
+from eighteen.training.progressive import training_work
 from eighteen.training.resolve import input_spec, resolve
 from eighteen.training.teaching import ITSELF, teachers_work
 from eighteen.training.unseen import check_weights
@@ -100,6 +101,7 @@ def _check_enough(dataset: Dataset) -> None:
 
 def _resolved(recipe: Recipe, dataset: Dataset) -> tuple[Recipe, dict[str, str]]:
     resolved, reasons = resolve(recipe, dataset)
+    check_size(resolved)
     if resolved.training.batch_size == 1:
         resolved = resolved.changed(training={"batch_size": 2})
         reasons["training.batch_size"] = "2 instead of 1: BatchNorm needs two pictures a step"
@@ -223,8 +225,7 @@ def _fitted(
     settings, size = resolved.training, resolved.inputs.size
     minutes, epochs, batch = settings.budget_minutes, settings.epochs, settings.batch_size
     assert minutes is not None and epochs != "auto" and size != "auto" and batch != "auto"
-    sides_px = epoch_sides_px(epochs, size, start, settings.side_fraction)
-    share = work_share(sides_px) * (sides_px[-1] / size) ** 2
+    share = training_work(epochs, size, start, settings.side_fraction)
     # Teachers only answer, but its like is trained first; a sharpness-aware step does everything twice.
     share *= 1 + FORWARD_SHARE * teachers_work(resolved, network) + (ITSELF in settings.teacher)
     share *= 2 if resolved.optimizer.sam_rho > 0 else 1
@@ -240,7 +241,7 @@ def _smallest_px(recipe: Recipe, resolved: Recipe) -> int:
     the small stem, which is another network than the timed one, and a slower one in spite of the size."""
     size = resolved.inputs.size
     assert size != "auto"
-    if recipe.inputs.size != "auto":
+    if recipe.inputs.size != "auto" or only_size(resolved.model.name) is not None:
         return size
     model = resolved.model
     stem_may_change = recipe.model.stem == "auto" and (model.stem, model.weights) == ("imagenet", "none")

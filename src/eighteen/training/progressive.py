@@ -63,6 +63,16 @@ def work_share(sides_px: Sequence[int]) -> float:
     return sum(side**2 for side in sides_px) / (len(sides_px) * sides_px[-1] ** 2)
 
 
+def training_work(epochs: int, size_px: int, start_fraction: float, last_fraction: float = 1.0) -> float:
+    """Pixels of all epochs over those of as many epochs at the network's full side; as `epoch_sides_px`.
+
+    >>> training_work(8, 32, 1.0)
+    1.0
+    """
+    sides_px = epoch_sides_px(epochs, size_px, start_fraction, last_fraction)
+    return work_share(sides_px) * (sides_px[-1] / size_px) ** 2
+
+
 def shrunk(images: Tensor, side_px: int) -> Tensor:
     """Pictures `[B, C, H, H]` at a smaller side, antialiased; untouched where they have it already."""
     if images.shape[-1] == side_px:

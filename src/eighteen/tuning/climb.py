@@ -84,18 +84,17 @@ def climbed_and_confirmed(
     """
     known = outside_test(dataset)
 
-    def resolved(recipe: Recipe) -> Recipe:
-        return resolve(recipe, dataset)[0]
-
     total_s = math.inf if asked.minutes is None else 60 * asked.minutes
     clock = Clock(CLIMB_SHARE * total_s)
     folds = parts(known, asked.folds, 1, asked.recipe.data.split_seed)
+    # As on the folds: what a rung changes is a step from what is trained there.
+    learned = training_side(known, folds[0], asked.recipe)
+
+    def resolved(recipe: Recipe) -> Recipe:
+        return resolve(recipe, learned)[0]
+
     climber = Climber(folds, try_part, resolved, asked.metric, clock, progress, asked.fixed)
-
-    def on_a_fold() -> Recipe:
-        return resolve(asked.recipe, training_side(known, folds[0], asked.recipe))[0]
-
-    plan = planned(asked, climber, clock, resolved, on_a_fold)
+    plan = planned(asked, climber, clock, resolved)
     for note in plan.notes:
         progress("note", 0, 0, note)
     default, start, count = plan.default, plan.start, len(folds)
@@ -141,9 +140,9 @@ def folder_trainers(study: Study, known: Dataset, progress: Progress) -> tuple[T
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
         found = score_part(name, part, recipe)
         run = Run.open(study.run_path(confirming.run_name(name, part, recipe)))
-        rows = run.history
-        epoch_s = float(rows[-1]["seconds"]) / len(rows) if rows else 0.0
-        return Scored(found, sum(stage["seconds"] for stage in run.info["stages"]), epoch_s)
+        took = [(stage["name"], float(stage["seconds"])) for stage in run.info["stages"]]
+        trained_s = sum(seconds for stage, seconds in took if stage.startswith("train"))
+        return Scored(found, sum(seconds for _, seconds in took), trained_s / max(1, len(run.history)))
 
     score_part = confirming.part_scorer(study, known, progress)
     return try_part, score_part

@@ -9,7 +9,7 @@ in full again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -17,7 +17,9 @@ from eighteen.core.config import recipe_from_json
 from eighteen.core.errors import RecipeError
 from eighteen.core.recipe import Recipe
 from eighteen.measuring.verdicts import METRICS
+from eighteen.models.hub import only_size
 from eighteen.training.budget import SIZES_PX
+from eighteen.training.progressive import training_work
 from eighteen.tuning.affording import Clock, affordable_rungs, halving_trainings
 from eighteen.tuning.climbing import Climber, Resolve
 from eighteen.tuning.rungs import rungs
@@ -112,17 +114,14 @@ class Plan:
         return recipe
 
 
-def planned(
-    asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve, on_a_fold: Callable[[], Recipe]
-) -> Plan:
+def planned(asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve) -> Plan:
     """Times one short training, and fits the climb into the budget.
 
     Args:
         asked: what the user wants.
         climber: trains the default once, where there is a budget.
         clock: of the climb.
-        resolved: makes a recipe explicit.
-        on_a_fold: gives the default as it is trained on the first fold, every value explicit.
+        resolved: makes a recipe explicit, as it is trained on a fold.
     """
     default, chosen = asked.recipe, rungs(asked.only, asked.without)
     plain = default
@@ -130,30 +129,32 @@ def planned(
         plain = textbook(default, resolved(default).model.weights != "none", asked.fixed)
     if math.isinf(clock.left_s):
         return Plan(default, plain)
-    full = on_a_fold()
+    full = resolved(default)
     epochs, size = full.training.epochs, full.inputs.size
     assert epochs != "auto" and size != "auto"
-    shortest = epochs if "training.epochs" in asked.fixed else math.ceil(FEWEST_EPOCHS_SHARE * epochs)
+    shortest = epochs if _has_its_length(asked) else _shortest(full)
     timed = _sized(default, shortest if shortest < epochs else None, None)
     climber.scored("default", timed, 1)
-    full_s = clock.usual_s + climber.epoch_s * (epochs - shortest)
+    shortest_s, work_s = clock.usual_s, climber.epoch_s / _work(resolved(timed))
+    full_s = shortest_s + work_s * (_work(full) * epochs - _work(resolved(timed)) * shortest)
     budget_s, folds, wanted = clock.left_s, asked.folds, min(FEWEST_RUNGS, len(chosen))
     notes = []
 
     def carries(training_s: float, contenders: int) -> int:
         return affordable_rungs(budget_s / training_s - contenders * folds, folds, len(chosen))
 
-    start, contenders, shortest_s = plain, 1 + (plain != default), clock.usual_s
+    start, contenders = plain, 1 + (plain != default)
     if contenders > 1 and carries(shortest_s, contenders) < wanted:
         notes.append("the budget does not carry a climb from the textbook: it starts at the default recipe")
         start, contenders = default, 1
-    fixed = "inputs.size" in asked.fixed
-    sizes = [size, *(px for px in SIZES_PX if LEAST_PX <= px < size and not fixed)]
+    sizes = [size, *(px for px in SIZES_PX if LEAST_PX <= px < size and not _has_its_size(asked))]
     costs = {px: (px / size) ** 2 for px in sizes}
     size_px = next((px for px in sizes if carries(costs[px] * shortest_s, contenders) >= wanted), sizes[-1])
-    needed_s = costs[size_px] * full_s * (contenders * folds + halving_trainings(len(chosen), folds))
-    share = min(1.0, max(shortest / epochs, budget_s / needed_s))
-    shown = max(shortest, math.floor(share * epochs))
+    if not carries(costs[size_px] * shortest_s, contenders):
+        size_px = size
+    each_s = budget_s / (contenders * folds + halving_trainings(len(chosen), folds)) / costs[size_px]
+    room = (each_s - shortest_s) / (full_s - shortest_s) if full_s > shortest_s else 1.0
+    shown = shortest + math.floor(min(1.0, max(0.0, room)) * (epochs - shortest))
     if shown < epochs:
         notes.append(
             f"trainings are shortened from {epochs} to {shown} epochs, so that the budget carries more"
@@ -169,6 +170,33 @@ def planned(
     if small != timed:
         clock.forget()
     return Plan(small, start, fewer, smaller, full_s, tuple(notes))
+
+
+def _has_its_length(asked: AskedClimb) -> bool:
+    """Whether a budget leaves the epochs as they are."""
+    return "training.epochs" in asked.fixed or asked.recipe.training.budget_minutes is not None
+
+
+def _has_its_size(asked: AskedClimb) -> bool:
+    """Whether a budget leaves the size of pictures as it is: also where it is what is asked about."""
+    recipe, about_it = asked.recipe, asked.only == ("resolution",)
+    budgeted = recipe.training.budget_minutes is not None
+    return "inputs.size" in asked.fixed or about_it or budgeted or only_size(recipe.model.name) is not None
+
+
+def _shortest(full: Recipe) -> int:
+    """The fewest epochs that a budget leaves of a training; every layer learns in one of them at least."""
+    epochs = full.training.epochs
+    assert epochs != "auto"
+    frozen = max(full.training.freeze_until.values(), default=0)
+    return min(epochs, max(math.ceil(FEWEST_EPOCHS_SHARE * epochs), frozen + 1))
+
+
+def _work(full: Recipe) -> float:
+    """What an epoch costs, on average, of one at full size."""
+    training, size = full.training, full.inputs.size
+    assert training.epochs != "auto" and training.progressive_from != "auto" and size != "auto"
+    return training_work(training.epochs, size, training.progressive_from, training.side_fraction)
 
 
 def _sized(recipe: Recipe, epochs: int | None, size_px: int | None) -> Recipe:
