@@ -20,7 +20,7 @@ from eighteen.models.family import build
 from eighteen.training import features as features_module
 from eighteen.training.doubting import without_doubtful
 from eighteen.training.features import FeatureReader
-from eighteen.training.head import DEFAULT_STRENGTH, STRENGTHS, fit_head
+from eighteen.training.head import DEFAULT_STRENGTH, STRENGTHS, _fold_nll, fit_head
 from eighteen.training.probing import FOLDS, head_folds
 from tabular import dataset_of
 
@@ -46,11 +46,16 @@ def test_head_equals_scikit_learn_on_standardised_features(classes: int) -> None
     assert np.abs(probabilities - model.predict_proba(scaled)).max() < 2e-3
 
 
-def test_the_strength_is_that_of_the_lowest_loss_on_the_folds() -> None:
-    rows, targets = blobs(3, spread=6.0)
-    head = fit_head([rows], targets, np.arange(len(rows)) % 5, 3)
-    assert set(head.fold_nll) == set(STRENGTHS)
-    assert head.fold_nll[head.strength] == min(head.fold_nll.values())
+@pytest.mark.parametrize("spread", [0.3, 3.0, 6.0, 20.0])
+def test_the_strength_is_that_of_the_lowest_loss_on_the_folds(spread: float) -> None:
+    rows, targets = blobs(3, spread=spread)
+    folds = np.arange(len(rows)) % 5
+    head = fit_head([rows], targets, folds, 3)
+    masks = [folds == fold for fold in range(5)]
+    every = {strength: _fold_nll([rows], targets, masks, 3, strength) for strength in STRENGTHS}
+    assert head.strength == min(every, key=lambda strength: every[strength])
+    assert head.fold_nll == {strength: every[strength] for strength in head.fold_nll}
+    assert len(head.fold_nll) < len(STRENGTHS)
 
 
 def test_a_second_view_that_is_a_copy_changes_nothing() -> None:

@@ -11,6 +11,7 @@ penultimate features, L2 chosen on held-out data).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +66,9 @@ def fit_head(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> H
     usable = [fold for fold in np.unique(folds) if len(np.unique(targets[folds != fold])) > 1]
     if usable:
         masks = [folds == fold for fold in usable]
-        scores = {strength: _fold_nll(views, targets, masks, classes, strength) for strength in STRENGTHS}
+        best, scores = _downhill(lambda strength: _fold_nll(views, targets, masks, classes, strength))
     else:
-        scores = {DEFAULT_STRENGTH: math.nan}
-    best = min(scores, key=lambda strength: scores[strength])
+        best, scores = DEFAULT_STRENGTH, {DEFAULT_STRENGTH: math.nan}
     weight, bias = _fit(views, targets, classes, best)
     return Head(weight, bias, best, scores)
 
@@ -82,8 +82,8 @@ def head_of_strength(views: list[Floats], targets: Ints, classes: int, strength:
 def out_of_fold(views: list[Floats], targets: Ints, folds: Ints, classes: int) -> tuple[Floats, float]:
     """Logits `[N, K]` of heads that were not fitted on the picture, and the strength that they share.
 
-    The strength is the one with the least log loss on these same folds, found by walking downhill from the
-    middle of `STRENGTHS`. Choosing one of eleven numbers on all pictures together flatters nobody much.
+    The strength is the one with the least log loss on these same folds. Choosing one of eleven numbers on all
+    pictures together flatters nobody much.
 
     Args:
         views: features of the same pictures in one or more views, each `[N, D]`.
@@ -91,22 +91,36 @@ def out_of_fold(views: list[Floats], targets: Ints, folds: Ints, classes: int) -
         folds: `[N]`, which fold each picture is held out in; two folds or more.
         classes: K.
     """
-    found: dict[float, tuple[float, Floats]] = {}
+    found: dict[float, Floats] = {}
 
-    def loss(place: int) -> float:
+    def loss(strength: float) -> float:
+        found[strength] = _held_out_logits(views, targets, folds, classes, strength)
+        right = softmax(found[strength])[np.arange(len(targets)), targets]
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+    best, _ = _downhill(loss)
+    return found[best], best
+
+
+def _downhill(loss: Callable[[float], float]) -> tuple[float, dict[float, float]]:
+    """The strength with the least loss, and the loss of each that was tried.
+
+    Walks from the middle of `STRENGTHS` as long as the loss falls. It has one valley, and its weak end, where
+    nothing is gained, takes by far the longest to fit.
+    """
+    known: dict[float, float] = {}
+
+    def at(place: int) -> float:
         strength = STRENGTHS[place]
-        if strength not in found:
-            logits = _held_out_logits(views, targets, folds, classes, strength)
-            right = softmax(logits)[np.arange(len(targets)), targets]
-            found[strength] = float(-np.log(np.maximum(right, 1e-12)).mean()), logits
-        return found[strength][0]
+        if strength not in known:
+            known[strength] = loss(strength)
+        return known[strength]
 
     place = STRENGTHS.index(min(STRENGTHS, key=lambda strength: abs(math.log(strength / _USUAL_STRENGTH))))
     for step in (-1, 1):
-        while 0 <= place + step < len(STRENGTHS) and loss(place + step) < loss(place):
+        while 0 <= place + step < len(STRENGTHS) and at(place + step) < at(place):
             place += step
-    loss(place)
-    return found[STRENGTHS[place]][1], STRENGTHS[place]
+    return STRENGTHS[place], known
 
 
 def _held_out_logits(
@@ -149,7 +163,8 @@ def _fit(views: list[Floats], targets: Ints, classes: int, strength: float) -> t
     mean, std = rows.mean(axis=0), rows.std(axis=0) + 1e-6
     # The penalty is on a mean loss, so that more views of the same pictures do not weaken it.
     model = LogisticRegression(C=strength / len(views), max_iter=300, tol=1e-4)
-    model.fit((rows - mean) / std, np.tile(targets, len(views)))
+    # In single precision, at less than half of the time: strengths differ by far more than it rounds.
+    model.fit(((rows - mean) / std).astype(np.float32), np.tile(targets, len(views)))
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:
         coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
