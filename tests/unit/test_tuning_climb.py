@@ -247,6 +247,7 @@ def whole(
     metric: str = "accuracy",
     recipe: Recipe | None = None,
     fixed: tuple[str, ...] = (),
+    fixed_s: float = 0.0,
 ) -> tuple[Outcome, FakeTrainer, AskedClimb]:
     """Of trainings that take as long as they have epochs, 12 where nothing else is said, and pixels."""
 
@@ -259,7 +260,8 @@ def whole(
 
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
         epochs = 12 if recipe.training.epochs == "auto" else recipe.training.epochs
-        return Scored(fake(name, part, recipe).predictions, seconds(recipe), seconds(recipe) / epochs)
+        shown_s = seconds(recipe)
+        return Scored(fake(name, part, recipe).predictions, fixed_s + shown_s, shown_s / epochs)
 
     monkeypatch.setattr(climb_module, "parts", lambda *given: PARTS)
     monkeypatch.setattr(confirming, "fresh_parts", lambda *given: PARTS)
@@ -372,6 +374,17 @@ def test_a_budget_that_carries_few_practices_makes_pictures_smaller(monkeypatch:
     # The first training is the only one at full size.
     short_s = 800 / 3
     assert short_s + (128 / 224) ** 2 * short_s * (len(set(fake.asked)) - 1) <= 60 * 60 - 800
+
+
+def test_what_takes_as_long_at_any_size_is_reckoned_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, fake, _ = whole(monkeypatch, lambda _: 0.8, 60, 600.0, recipe=LARGE, fixed_s=100.0)
+    assert (outcome.plan.epochs, outcome.plan.size_px, outcome.plan.full_s) == (4, 128, pytest.approx(700.0))
+    short_s = 100 + 200 * (128 / 224) ** 2
+    assert 300 + short_s * (len(set(fake.asked)) - 1) <= 60 * 60 - 700
+    # Had it reckoned with less, it would have begun more than it could judge.
+    offered = [row for row in outcome.climbed.rungs if row.round]
+    assert offered and not any(row.folds == 0 for row in offered)
+    assert max(row.folds for row in offered) == FOLDS
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from eighteen.core.study import Study
 from eighteen.evaluating.heldout import Part, outside_test, parts, training_side
 from eighteen.measuring.measure import measure
 from eighteen.training.resolve import resolve
+from eighteen.training.teaching import ITSELF
 from eighteen.tuning import confirming
 from eighteen.tuning.affording import Clock
 from eighteen.tuning.climb_plan import AskedClimb, Plan, planned
@@ -140,9 +141,9 @@ def folder_trainers(study: Study, known: Dataset, progress: Progress) -> tuple[T
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
         found = score_part(name, part, recipe)
         run = Run.open(study.run_path(confirming.run_name(name, part, recipe)))
-        took = [(stage["name"], float(stage["seconds"])) for stage in run.info["stages"]]
-        trained_s = sum(seconds for stage, seconds in took if stage.startswith("train"))
-        return Scored(found, sum(seconds for _, seconds in took), trained_s / max(1, len(run.history)))
+        epochs_s = float(run.history[-1]["seconds"]) * (1 + (ITSELF in run.recipe.training.teacher))
+        took_s = sum(stage["seconds"] for stage in run.info["stages"])
+        return Scored(found, took_s, epochs_s / len(run.history))
 
     score_part = confirming.part_scorer(study, known, progress)
     return try_part, score_part

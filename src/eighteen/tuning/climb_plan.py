@@ -135,25 +135,27 @@ def planned(asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve
     shortest = epochs if _has_its_length(asked) else _shortest(full)
     timed = _sized(default, shortest if shortest < epochs else None, None)
     climber.scored("default", timed, 1)
-    shortest_s, work_s = clock.usual_s, climber.epoch_s / _work(resolved(timed))
-    full_s = shortest_s + work_s * (_work(full) * epochs - _work(resolved(timed)) * shortest)
+    # The head on frozen features and the like take as long whatever the epochs and the size.
+    short_s = climber.epoch_s * shortest
+    long_s = short_s * _work(full) * epochs / (_work(resolved(timed)) * shortest)
+    fixed_s = max(0.0, clock.usual_s - short_s)
     budget_s, folds, wanted = clock.left_s, asked.folds, min(FEWEST_RUNGS, len(chosen))
     notes = []
 
-    def carries(training_s: float, contenders: int) -> int:
+    def carries(px: int, contenders: int) -> int:
+        training_s = fixed_s + short_s * (px / size) ** 2
         return affordable_rungs(budget_s / training_s - contenders * folds, folds, len(chosen))
 
     start, contenders = plain, 1 + (plain != default)
-    if contenders > 1 and carries(shortest_s, contenders) < wanted:
+    if contenders > 1 and carries(size, contenders) < wanted:
         notes.append("the budget does not carry a climb from the textbook: it starts at the default recipe")
         start, contenders = default, 1
     sizes = [size, *(px for px in SIZES_PX if LEAST_PX <= px < size and not _has_its_size(asked))]
-    costs = {px: (px / size) ** 2 for px in sizes}
-    size_px = next((px for px in sizes if carries(costs[px] * shortest_s, contenders) >= wanted), sizes[-1])
-    if not carries(costs[size_px] * shortest_s, contenders):
+    size_px = next((px for px in sizes if carries(px, contenders) >= wanted), sizes[-1])
+    if not carries(size_px, contenders):
         size_px = size
-    each_s = budget_s / (contenders * folds + halving_trainings(len(chosen), folds)) / costs[size_px]
-    room = (each_s - shortest_s) / (full_s - shortest_s) if full_s > shortest_s else 1.0
+    each_s = budget_s / (contenders * folds + halving_trainings(len(chosen), folds)) - fixed_s
+    room = (each_s / (size_px / size) ** 2 - short_s) / (long_s - short_s) if long_s > short_s else 1.0
     shown = shortest + math.floor(min(1.0, max(0.0, room)) * (epochs - shortest))
     if shown < epochs:
         notes.append(
@@ -169,7 +171,7 @@ def planned(asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve
     small, start = (_sized(each, fewer, smaller) for each in (default, start))
     if small != timed:
         clock.forget()
-    return Plan(small, start, fewer, smaller, full_s, tuple(notes))
+    return Plan(small, start, fewer, smaller, fixed_s + long_s, tuple(notes))
 
 
 def _has_its_length(asked: AskedClimb) -> bool:
