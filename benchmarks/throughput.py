@@ -113,8 +113,8 @@ def step() -> None:
 
 
 def one_step(name: str) -> None:
+    from eighteen.core.memory import keep_freed_memory
     from eighteen.models.resnet18 import ResNet18
-    from eighteen.training.memory import keep_freed_memory
     from eighteen.training.precision import Mode
 
     if name in ("memory", "products"):
@@ -202,8 +202,8 @@ def our_rate(folder: Path) -> float:
 
 def constant_rate() -> float:
     """The mode that training chooses here, on a batch that never changes; the median over its steps."""
+    from eighteen.core.memory import keep_freed_memory
     from eighteen.models.resnet18 import ResNet18
-    from eighteen.training.memory import keep_freed_memory
     from eighteen.training.precision import Mode
 
     keep_freed_memory()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from eighteen.core.inputs import InputSpec
+from eighteen.core.memory import keep_freed_memory
 
 Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """Fitted pictures `[B, C, H, W]`, 0..255, to logits `[B, K]`."""
@@ -19,6 +20,8 @@ Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 class Scorer:
     """Normalises a fitted batch and runs the network on it, on its mirror images too where the inputs say so.
 
+    On the CPU the process keeps the memory that a batch frees from then on (`core.memory`).
+
     Args:
         network: left in the mode it was in.
         inputs: what the network expects.
@@ -26,6 +29,8 @@ class Scorer:
     """
 
     def __init__(self, network: nn.Module, inputs: InputSpec, device: torch.device) -> None:
+        if device.type == "cpu":
+            keep_freed_memory()
         scale, shift = inputs.scale_and_shift()
         self.network = network
         self.device = device

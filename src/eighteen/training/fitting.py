@@ -22,6 +22,7 @@ from eighteen.core import store
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import Interrupted, RunError, TrainingError
 from eighteen.core.findings import Finding, name_some
+from eighteen.core.memory import keep_freed_memory
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
@@ -43,7 +44,6 @@ from eighteen.training.keeping import (
     rescue_best,
 )
 from eighteen.training.loop import Surroundings, train_epochs
-from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import make_optimizer
 from eighteen.training.planning import Plan
 from eighteen.training.precision import mode_of

@@ -18,6 +18,7 @@ from eighteen.core import store
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RecipeError, TrainingError
 from eighteen.core.findings import name_some
+from eighteen.core.memory import keep_freed_memory
 from eighteen.core.recipe import Recipe
 from eighteen.formats import native
 from eighteen.inference.devices import choose_device
@@ -29,7 +30,6 @@ from eighteen.training.cache import SquareReader
 from eighteen.training.choices import SMALL_PX
 from eighteen.training.contradictions import check_size, idle_settings
 from eighteen.training.facts import weights_statistics
-from eighteen.training.memory import keep_freed_memory
 from eighteen.training.optimizer import step_seconds
 from eighteen.training.precision import Mode, fastest, has_fast_bf16, measure_modes, mode_of
 from eighteen.training.progressive import training_work

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eighteen.training.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
+from eighteen.core.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
 
 
 def asked(largest: int, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, dict[int, int]]:
