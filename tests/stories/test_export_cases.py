@@ -184,7 +184,7 @@ def test_awkward_files_get_the_same_answer_through_the_examples_own_decoder(
     )
     rows = [line.split("\t") for line in said.stdout.splitlines()]
     different = {one.score for one in known.values()}
-    assert len(different) > len(known) / 3, "a model that answers alike to everything proves nothing"
+    assert len(different) > 50, "a model that answers alike to everything proves nothing"
     for row, (path, wanted) in zip(rows, known.items(), strict=True):
         assert row[1] == wanted.label, path
         assert float(row[2]) == pytest.approx(wanted.score, abs=LARGEST_DIFFERENCE), path
