@@ -138,7 +138,6 @@ def _most_side(inputs: InputSpec) -> int:
 def _quantised(model: Exportable) -> nn.Module:
     """The network with 8-bit weights and activations, ranges from training pictures."""
     import torch
-    from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack
     from torch.export import Dim
     from torchao.quantization import pt2e
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
@@ -146,7 +145,6 @@ def _quantised(model: Exportable) -> nn.Module:
     fitted, inputs = model.samples(), model.inputs
     example = torch.zeros(2 * MOST_TENSORS, inputs.channels, inputs.size, inputs.size)
     quantizer = _quantizer()
-    quantizer.set_global(xnnpack.get_symmetric_quantization_config(is_per_channel=True))
     quantizer.set_filter_function(lambda node: not _modules_of(node) & set(model.kept))
     with torch.no_grad():
         rows = {0: Dim("N", min=1, max=2 * MOST_TENSORS)}
@@ -160,7 +158,7 @@ def _quantised(model: Exportable) -> nn.Module:
 
 
 def _quantizer() -> Any:
-    """XNNPACK's own, but ranges are measured behind ReLU6, as it does behind ReLU.
+    """XNNPACK's own, one scale a channel of the weights, but ranges are measured behind ReLU6 as behind ReLU.
 
     It rounds what goes into a ReLU6 by the range of those values, of which the network uses 0 to 6 alone: a
     few of the 255 steps. XNNPACK clamps in the convolution itself, so that nothing is rounded in between.
@@ -177,16 +175,17 @@ def _quantizer() -> Any:
         def annotate(self, model: Any) -> Any:
             model = super().annotate(model)
             for node in model.graph.nodes:
-                if node.target not in clamps or node.args[0].target not in convolutions:
+                if node.target not in clamps:
                     continue
-                before = node.args[0].meta.get(NOTE)
-                if before is None or len(node.args[0].users) > 1:
+                layer = node.args[0]
+                before = layer.meta.get(NOTE)
+                if layer.target not in convolutions or before is None or len(layer.users) > 1:
                     continue
                 node.meta[NOTE] = QuantizationAnnotation(output_qspec=before.output_qspec, _annotated=True)
                 before.output_qspec = None
             return model
 
-    return BehindReLU6()
+    return BehindReLU6().set_global(xnnpack.get_symmetric_quantization_config(is_per_channel=True))
 
 
 def _modules_of(node: Any) -> set[str]:

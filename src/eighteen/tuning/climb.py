@@ -141,9 +141,10 @@ def folder_trainers(study: Study, known: Dataset, progress: Progress) -> tuple[T
     def try_part(name: str, part: Part, recipe: Recipe) -> Scored:
         found = score_part(name, part, recipe)
         run = Run.open(study.run_path(confirming.run_name(name, part, recipe)))
-        epochs_s = float(run.history[-1]["seconds"]) * (1 + (ITSELF in run.recipe.training.teacher))
+        rows = run.history
+        epochs_s = float(rows[-1]["seconds"]) * (1 + (ITSELF in run.recipe.training.teacher))
         took_s = sum(stage["seconds"] for stage in run.info["stages"])
-        return Scored(found, took_s, epochs_s / len(run.history))
+        return Scored(found, took_s, epochs_s / len(rows))
 
     score_part = confirming.part_scorer(study, known, progress)
     return try_part, score_part

@@ -124,12 +124,11 @@ def planned(asked: AskedClimb, climber: Climber, clock: Clock, resolved: Resolve
         resolved: makes a recipe explicit, as it is trained on a fold.
     """
     default, chosen = asked.recipe, rungs(asked.only, asked.without)
-    plain = default
+    full, plain = resolved(default), default
     if asked.start == "textbook":
-        plain = textbook(default, resolved(default).model.weights != "none", asked.fixed)
+        plain = textbook(default, full.model.weights != "none", asked.fixed)
     if math.isinf(clock.left_s):
         return Plan(default, plain)
-    full = resolved(default)
     epochs, size = full.training.epochs, full.inputs.size
     assert epochs != "auto" and size != "auto"
     shortest = epochs if _has_its_length(asked) else _shortest(full)
