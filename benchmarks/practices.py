@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from PIL import Image
-from practices_tables import tables, write_page
+from practices_tables import judged_all, tables, write_page
 
 from eighteen import Dataset, audit
 from eighteen.auditing.label_errors import suspect
@@ -131,10 +131,11 @@ def main() -> None:
                     place.make(name, seed)
         for name in RELATIVES if options.relatives else ():
             places[0].make(name, 0)
-    text = tables([(place.name, place.said) for place in places])
-    print(f"\n{text}")
+    found = judged_all([(place.name, place.said) for place in places])
+    names = [place.name for place in places]
+    print(f"\n{tables(found, names)}")
     if options.page:
-        write_page(options.page, text)
+        write_page(options.page, found, names)
 
 
 class Place:

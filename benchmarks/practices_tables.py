@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -55,17 +56,22 @@ PRACTICES = (
 
 
 START, END = "<!-- measured -->", "<!-- /measured -->"
+SENTENCE = re.compile(r"(?<=<!-- row: )(.+?)( -->).*?(?=<!-- /row -->)", re.DOTALL)
+"""Where a section of the page repeats a row of the small table."""
 
 
-def tables(places: Sequence[tuple[str, Said]]) -> str:
-    """A small table, in points of accuracy, and a long one with accuracies, seeds and verdicts."""
-    found = {
+def judged_all(places: Sequence[tuple[str, Said]]) -> dict[tuple[str, str], Row]:
+    """Every practice on every data set that has been measured, by title and name of the set."""
+    return {
         (title, place): row
         for title, without, with_it in PRACTICES
         for place, said in places
         if (row := judged(said, without, with_it)) is not None
     }
-    names = [place for place, _ in places]
+
+
+def tables(found: dict[tuple[str, str], Row], names: Sequence[str]) -> str:
+    """A small table, in points of accuracy, and a long one with accuracies, seeds and verdicts."""
     lines = [f"| practice | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for title, _, _ in PRACTICES:
         cells = [found[title, place].cell if (title, place) in found else "" for place in names]
@@ -79,9 +85,15 @@ def tables(places: Sequence[tuple[str, Said]]) -> str:
     return "\n".join(lines)
 
 
-def write_page(page: Path, text: str) -> None:
-    """Puts the tables between the marks of a page, with what they were made by."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(START)
+def write_page(page: Path, found: dict[tuple[str, str], Row], names: Sequence[str]) -> None:
+    """Puts the tables between the marks of a page, with what they were made by, and rows into sections."""
+
+    def sentence(mark: re.Match[str]) -> str:
+        measured = [(name, found[mark[1], name].cell) for name in names if (mark[1], name) in found]
+        said = ", ".join(f"{name} {cell}" for name, cell in measured) or "not yet"
+        return f"{mark[1]}{mark[2]}{said}"
+
+    before, _, rest = SENTENCE.sub(sentence, page.read_text(encoding="utf-8")).partition(START)
     _, _, after = rest.partition(END)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
@@ -90,7 +102,8 @@ def write_page(page: Path, text: str) -> None:
         f"Made on {time.strftime('%d %B %Y')} at commit {commit}, by PyTorch {torch.__version__}, one thread "
         f"of {os.cpu_count()} cores ({platform.machine()})."
     )
-    page.write_text(f"{before}{START}\n{made}\n\n{text}\n{END}{after}", encoding="utf-8")
+    text = f"{before}{START}\n{made}\n\n{tables(found, names)}\n{END}{after}"
+    page.write_text(text, encoding="utf-8")
 
 
 class Row(NamedTuple):

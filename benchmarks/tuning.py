@@ -30,7 +30,8 @@ from eighteen.splitting import folds
 from eighteen.training.features import FeatureReader
 from eighteen.training.planning import plan
 from eighteen.training.resolve import input_spec
-from eighteen.tuning.search import METHODS, Budget, run_trials, search_in_memory
+from eighteen.tuning.methods import METHODS
+from eighteen.tuning.search import Budget, run_trials, search_in_memory
 from eighteen.tuning.space import Parameter, Point
 from eighteen.tuning.trial import Report, Trial
 

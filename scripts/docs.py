@@ -118,7 +118,8 @@ def list_of(schema: Mapping[str, Any]) -> str:
     if "prefixItems" in schema:
         items = schema["prefixItems"]
         return f"list of {len(items)} × {values_of(items[0])}"
-    return f"list of {values_of(schema['items'])}s"
+    kind, _, limits = values_of(schema["items"]).partition(" ")
+    return f"list of {kind}s {limits}".strip()
 
 
 def limits_of(schema: Mapping[str, Any]) -> str:

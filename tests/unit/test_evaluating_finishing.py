@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
+from eighteen.core.predictions import Predictions
 from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
-from eighteen.evaluating import finishing
+from eighteen.evaluating import evaluate, finishing
+from eighteen.evaluating.evaluate import evaluate_once
+from eighteen.evaluating.ledger import openings, openings_by, record_opening
 from eighteen.training.frozen import as_predictions
 from tabular import dataset_of
 
@@ -39,12 +43,57 @@ def test_a_run_that_balances_classes_is_calibrated_without_changing_answers(
         assert "rare classes" in found.reason
 
 
+def test_a_kill_between_scores_and_measures_opens_the_test_split_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies after the split was opened, then after its scores were stored, then not at all."""
+    dataset = dataset_of(["a", "b"] * 60, "test")
+    logits = np.tile(np.array([[2, 0], [0, 2]], np.float32), (60, 1))
+    said = as_predictions(dataset, logits, np.full(len(logits), -1))
+    light = {name: np.zeros(len(logits), np.float32) for name in ("brightness", "blur")}
+    said = replace(said, arrays={**said.arrays, **light})
+    run = _trained(Recipe(), dataset, tmp_path / "run")
+    asked: list[str] = []
+
+    def scored(*args: object) -> Predictions:
+        asked.append("scored")
+        return said
+
+    def killed(*args: object, **named: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(evaluate, "score_dataset", killed)
+    with pytest.raises(SystemExit):
+        evaluate_once(run, "test")
+    monkeypatch.setattr(evaluate, "score_dataset", scored)
+    monkeypatch.setattr(Run, "save_measures", killed)
+    with pytest.raises(SystemExit):
+        evaluate_once(run, "test")
+    monkeypatch.undo()
+    evaluate_once(run, "test")
+    evaluate_once(run, "test")
+    assert asked == ["scored"] and len(openings(dataset)) == len(run.test_openings) == 1
+    assert run.measures["test"]["accuracy"].value == 1.0
+
+
+def test_another_run_where_one_lay_opens_the_test_split_again(tmp_path: Path) -> None:
+    dataset = dataset_of(["a", "b"] * 60, "test")
+    record_opening(dataset, tmp_path / "run", "evaluate")
+    assert openings_by(dataset, tmp_path / "run", "2020-01-01T00:00:00Z")
+    assert not openings_by(dataset, tmp_path / "other", "2020-01-01T00:00:00Z")
+    assert not openings_by(dataset, tmp_path / "run", "2999-01-01T00:00:00Z")
+
+
 def _calibrated(recipe: Recipe, dataset: Dataset, path: Path) -> Calibration:
     """What `finish` makes of a run that is trained already."""
+    run = _trained(recipe, dataset, path)
+    finishing.finish(run, dataset, (), silent)
+    return run.calibration
+
+
+def _trained(recipe: Recipe, dataset: Dataset, path: Path) -> Run:
     with Run.creating(path, dataset.task) as staging:
         staging.save_recipe(recipe, {})
         staging.save_dataset(dataset)
         staging.set_state("trained")
-    run = Run.open(path)
-    finishing.finish(run, dataset, (), silent)
-    return run.calibration
+    return Run.open(path)

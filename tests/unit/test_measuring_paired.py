@@ -52,6 +52,20 @@ def predictions_of(
     return Predictions(rows, {"logits": logits}, tuple(classes.tolist()), n)
 
 
+def test_verdicts_that_are_given_together_ask_for_more_evidence() -> None:
+    right = np.arange(200) % 10 != 0
+    better = right | (np.arange(200) < 60)
+    alone, one_of_nine = (
+        compare(predictions_of(right), predictions_of(better), verdicts=verdicts) for verdicts in (1, 9)
+    )
+    (low, high), (least, most) = (
+        (each.difference.low, each.difference.high) for each in (alone, one_of_nine)
+    )
+    assert least is not None and low is not None and high is not None and most is not None
+    assert least < low and high < most and alone.difference.value == one_of_nine.difference.value
+    assert (alone.verdict, one_of_nine.verdict) == ("helps", "cannot tell")
+
+
 # Counts, tests and values ---------------------------------------------------------------------------
 
 

@@ -49,6 +49,33 @@ def test_winners_are_chosen_on_another_fold_than_they_are_confirmed_on() -> None
     assert fresh_parts(dataset, 1, 1)[0].held.tolist() != first.held.tolist()
 
 
+def test_winners_are_chosen_on_other_folds_than_they_are_confirmed_on() -> None:
+    dataset = known()
+    first, second = (fresh_parts(dataset, 3, 0, turn) for turn in (0, 1))
+    assert {part.repeat for part in first} == {1} and {part.repeat for part in second} == {2}
+    assert [part.held.tolist() for part in first] != [part.held.tolist() for part in second]
+
+
+def test_of_a_single_fold_no_winner_is_chosen() -> None:
+    """Both would be told by the same pictures."""
+    splits = ["val" if number < 240 else "train" for number in range(300)]
+    groups = ["one"] * 240 + ["two"] * 60
+    dataset = dataset_of(["cat", "dog"] * 150, groups, splits)
+    assert len(fresh_parts(dataset, 1, 0)) == 1
+    with pytest.raises(DatasetError, match=r"only one fold.*--winners 1, or --folds 2"):
+        fresh_parts(dataset, 1, 0, 1)
+
+
+def test_trainings_on_folds_of_another_number_have_other_names() -> None:
+    dataset = known()
+    names = []
+    for folds in (2, 3):
+        scorer = FakeScorer(dataset)
+        confirming.confirm({"default": Recipe()}, dataset, Effort(folds, 1), "accuracy", scorer, silent)
+        names.append({name for name, _, _ in scorer.asked})
+    assert not names[0] & names[1]
+
+
 def test_several_folds_are_a_dealing_that_the_climb_has_not_seen() -> None:
     dataset = known()
     fresh = fresh_parts(dataset, 3, 0)

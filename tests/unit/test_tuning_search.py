@@ -11,9 +11,9 @@ import pytest
 
 from eighteen.core.errors import Interrupted, RecipeError, RunError, TrainingError
 from eighteen.tuning import storage
+from eighteen.tuning.methods import METHODS
 from eighteen.tuning.records import Record, ranked
 from eighteen.tuning.search import (
-    METHODS,
     Budget,
     Search,
     importances,
@@ -191,7 +191,7 @@ def test_the_time_of_a_stopped_trial_counts(url: str, monkeypatch: pytest.Monkey
     assert [row.seconds for row in records(search)] == [pytest.approx(150.0)]
     with pytest.raises(SystemExit):
         run_trials(search, killed, Budget(trials=1))
-    monkeypatch.setattr("eighteen.tuning.search._lives", lambda pid, born: False)
+    monkeypatch.setattr("eighteen.tuning.owning._lives", lambda pid, born: False)
     assert requeue_lost(search) == 1
     run_trials(search, ends, Budget(trials=1))
     assert [row.seconds for row in records(search)] == [pytest.approx(159.0)]
@@ -315,7 +315,7 @@ def test_a_time_budget_makes_at_least_the_default(url: str) -> None:
 
 
 def test_a_storage_that_is_not_there_is_a_clear_error() -> None:
-    with pytest.raises(RunError, match=r"storage postgresql://ann@127\.0\.0\.1:1/x.* cannot be reached"):
+    with pytest.raises(RunError, match=r"storage postgresql://ann@127\.0\.0\.1:1/x.* cannot be used"):
         storage.opened("postgresql://ann:secret@127.0.0.1:1/x?connect_timeout=2")
     with pytest.raises(RunError, match="is no database"):
         storage.opened("trials")

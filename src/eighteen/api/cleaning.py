@@ -11,7 +11,7 @@ from eighteen.core import store
 from eighteen.core.config import recipe_from_json
 from eighteen.core.corrections import Corrections
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import Interrupted, RecipeError, RunError
+from eighteen.core.errors import RecipeError, RunError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import require_absent
@@ -113,7 +113,7 @@ def resume_clean(study: PathLike, progress: Progress = silent) -> Cleaning:
         raise RunError(
             f"{opened.path / COPY} is not what the study began with; restore it, or begin a new study"
         )
-    try:
+    with opened.working():
         found = clean_and_compare(
             opened,
             opened.dataset,
@@ -124,7 +124,5 @@ def resume_clean(study: PathLike, progress: Progress = silent) -> Cleaning:
             asked["margin"],
             progress,
         )
-    except Interrupted as error:
-        raise opened.stopped(error) from error
     write_study_report(opened)
     return found

@@ -10,7 +10,7 @@ from eighteen.api.data import PathLike, audited, pinned
 from eighteen.api.locked import require_closed_test
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import Interrupted, RecipeError
+from eighteen.core.errors import RecipeError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import require_absent
@@ -95,10 +95,8 @@ def resume_compare_models(study: PathLike, progress: Progress = silent) -> tuple
     recipe = recipe_from_json(asked["recipe"])
     recipes = {name: recipe.changed(model={"name": name}) for name in asked["models"]}
     settings = (asked["seeds"], asked["folds"], asked["margin"])
-    try:
+    with opened.working():
         rows = compare_networks(opened, opened.dataset, recipes, *settings, progress)
-    except Interrupted as error:
-        raise opened.stopped(error) from error
     write_study_report(opened)
     return rows
 

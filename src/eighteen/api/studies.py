@@ -8,7 +8,7 @@ from eighteen.api.data import PathLike, audited, pinned
 from eighteen.api.locked import require_closed_test
 from eighteen.core.config import recipe_from_json
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import Interrupted, RecipeError
+from eighteen.core.errors import RecipeError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run, require_absent
@@ -70,7 +70,7 @@ def resume_crossval(study: PathLike, progress: Progress = silent) -> Study:
 
     opened = Study.open(study, "crossval")
     asked = opened.asked
-    try:
+    with opened.working():
         done = cross_validate(
             opened,
             opened.dataset,
@@ -79,8 +79,6 @@ def resume_crossval(study: PathLike, progress: Progress = silent) -> Study:
             asked["repeats"],
             progress,
         )
-    except Interrupted as error:
-        raise opened.stopped(error) from error
     write_study_report(done)
     return done
 
@@ -179,7 +177,7 @@ def resume_compare(study: PathLike, progress: Progress = silent) -> Comparison:
     asked = opened.asked
     first, second = (recipe_from_json(row) for row in asked["recipes"])
     names = (asked["names"][0], asked["names"][1])
-    try:
+    with opened.working():
         found = comparing.compare_recipes(
             opened,
             opened.dataset,
@@ -190,7 +188,5 @@ def resume_compare(study: PathLike, progress: Progress = silent) -> Comparison:
             asked["margin"],
             progress,
         )
-    except Interrupted as error:
-        raise opened.stopped(error) from error
     write_study_report(opened)
     return found

@@ -13,7 +13,7 @@ from eighteen.api.data import PathLike, audited, pinned
 from eighteen.api.locked import require_closed_test, require_test_split
 from eighteen.core.config import set_by_user
 from eighteen.core.dataset import SPLITS, Dataset
-from eighteen.core.errors import EighteenError, Interrupted
+from eighteen.core.errors import EighteenError
 from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import require_absent
@@ -117,17 +117,19 @@ def resume_tune(study: PathLike, *, storage: str | None = None, progress: Progre
 
     work = _tuning(study, storage)
     opened, asked = work.study, work.asked
-    try:
+    if opened.info["state"] == "complete":
+        return opened
+    with opened.working():
         tune.begin(asked, work.url)
         search = tune.opened(asked, work.url)
         train_run = trainer(opened, opened.dataset, progress)
         with workers.helpers(opened.path, asked.workers - 1, work.url, progress):
             tune.search_on(search, asked, train_run, progress)
+        # Once more, for what a killed helper has left.
+        tune.search_on(search, asked, train_run, progress)
         scorer = confirming.part_scorer(opened, outside_test(opened.dataset), progress)
         opened.save_result(tune.finished(opened, search, asked, opened.dataset, scorer, progress))
-    except (Interrupted, KeyboardInterrupt) as error:
-        raise opened.stopped(error) from error
-    opened.set_state("complete")
+        opened.set_state("complete")
     write_study_report(opened)
     return opened
 
@@ -215,29 +217,30 @@ def resume_climb(study: PathLike, progress: Progress = silent) -> Study:
     Raises:
         RunError: there is no such study.
     """
-    from eighteen.evaluating.evaluate import evaluate_split
+    from eighteen.evaluating.evaluate import evaluate_once
     from eighteen.evaluating.heldout import outside_test
     from eighteen.reporting.page import write_report
     from eighteen.reporting.study_page import write_study_report
-    from eighteen.tuning import climb
+    from eighteen.tuning import climb, confirming
     from eighteen.tuning.climb_plan import AskedClimb
     from eighteen.tuning.trials import trainer
 
     opened = Study.open(study, "climb")
     asked = AskedClimb.from_json(opened.asked)
+    if opened.info["state"] == "complete":
+        return opened
     dataset = opened.dataset
     trainers = climb.folder_trainers(opened, outside_test(dataset), progress)
-    try:
+    with opened.working():
         outcome = climb.climbed_and_confirmed(asked, dataset, *trainers, progress)
-        run = trainer(opened, dataset, progress)("best", outcome.final, lambda row: None)
-        if asked.open_test and dataset.split_counts["test"] and "test" not in run.predicted_splits:
-            evaluate_split(run, "test", progress)
+        name = confirming.tagged("best", outcome.final)
+        run = trainer(opened, dataset, progress)(name, outcome.final, lambda row: None)
+        if asked.open_test:
+            evaluate_once(run, "test", progress)
         write_report(run)
-    except (Interrupted, KeyboardInterrupt) as error:
-        raise opened.stopped(error) from error
-    runs = {"best": run.path.as_posix(), "default": opened.run_path(outcome.default_run).as_posix()}
-    opened.save_result(climb.as_result(asked, outcome, runs))
-    opened.set_state("complete")
+        runs = {"best": run.path.as_posix(), "default": opened.run_path(outcome.default_run).as_posix()}
+        opened.save_result(climb.as_result(asked, outcome, runs))
+        opened.set_state("complete")
     write_study_report(opened)
     return opened
 
@@ -263,7 +266,8 @@ def _check_search(asked: Asked, dataset: Dataset) -> None:
     for recipe in (asked.recipe, *(with_point(asked.recipe, {name: each}) for each in chosen)):
         require_foreign_teachers(recipe, dataset)
     effort, salt = confirming.Effort(asked.folds, asked.seeds), asked.recipe.data.split_seed
-    confirming.check_dealings(outside_test(dataset), effort, salt, asked.minutes is not None)
+    turns = (0, 1) if asked.winners > 1 else (0,)
+    confirming.check_dealings(outside_test(dataset), effort, salt, asked.minutes is not None, turns)
 
 
 def _require_optuna() -> None:

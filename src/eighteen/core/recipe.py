@@ -199,8 +199,8 @@ class ModelSection(Section):
     name: str = Field("resnet18", description="resnet18 (the page), or any timm backbone")
     weights: str = Field(
         "auto",
-        description="imagenet (fetched from the hub), none (from scratch), or a file; auto: imagenet, but "
-        "none for pictures under 64 pixels, whose small stem no published weights fit",
+        description="imagenet (fetched from the hub), none (from scratch), a file, or the folder of a run; "
+        "auto: imagenet, but none for pictures under 64 pixels, whose small stem no published weights fit",
     )
     stem: Literal["imagenet", "small", "small_pooled"] | Auto = Field(
         "auto",

@@ -137,7 +137,7 @@ class TrainingSection(Section):
     select_by: Literal["balanced_accuracy", "accuracy", "macro_f1", "nll", "last"] = Field(
         "balanced_accuracy",
         description="validation measure that picks the epoch; the last epoch stays unless the best is better "
-        "by more than two standard errors; last always keeps the last one",
+        "by more than two standard errors; nll always keeps the best, last the last one",
     )
     budget_minutes: Annotated[float, Field(gt=0)] | None = Field(
         None, description="minutes; the first steps are measured, epochs and resolution fitted to the time"
@@ -148,7 +148,9 @@ class TrainingSection(Section):
         "the same cores; 0 works in the step's thread",
     )
     cache_fraction: Annotated[float, Field(ge=0, le=0.9)] = Field(
-        0.25, description="share of free memory that decoded pictures may fill; beyond it they are read anew"
+        0.25,
+        description="share of free memory that decoded pictures may fill; where they do not all fit, all are "
+        "read anew",
     )
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         1.0, description="minutes between saved states (one is saved on Ctrl-C too); 0 saves after each step"

@@ -17,7 +17,8 @@ from typing import Any, Self
 
 from eighteen.core import store, stored
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import EighteenError, Interrupted, RunError
+from eighteen.core.errors import Interrupted, RunError
+from eighteen.core.locking import alone_in
 from eighteen.core.measures import Measure
 from eighteen.core.predictions import Predictions
 from eighteen.core.run import Run, package_version, require_absent
@@ -131,15 +132,22 @@ class Study:
         """One of running, interrupted, complete."""
         self._write({**self.info, "state": state})
 
-    def stopped(self, error: BaseException) -> Interrupted:
-        """Marks the study as interrupted; what to raise instead, with how to go on.
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """The block in which the study is made: by one process at a time, and marked where it is stopped.
 
-        Args:
-            error: what stopped it; the exit code of an `EighteenError` is kept.
+        Raises:
+            RunError: another process is at work on it.
+            Interrupted: the user stopped it; the message says how to go on.
         """
-        self.set_state("interrupted")
-        code = error.exit_code if isinstance(error, EighteenError) else 130
-        return Interrupted(f"stopped; go on with: eighteen {self.info['kind']} --resume {self.path}", code)
+        with alone_in(self.path):
+            try:
+                yield
+            except (Interrupted, KeyboardInterrupt) as error:
+                self.set_state("interrupted")
+                code = error.exit_code if isinstance(error, Interrupted) else 130
+                again = f"stopped; go on with: eighteen {self.info['kind']} --resume {self.path}"
+                raise Interrupted(again, code) from error
 
     def save_dataset(self, dataset: Dataset) -> None:
         stored.write_dataset(self.path, dataset)

@@ -21,7 +21,7 @@ from eighteen.core.progress import Progress, silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.scored import Scored
-from eighteen.evaluating.ledger import record_opening
+from eighteen.evaluating.ledger import openings_by, record_opening
 from eighteen.evaluating.shift import name_shift
 from eighteen.evaluating.unknown import measure_unknown
 from eighteen.inference.predictor import Predictor
@@ -74,6 +74,25 @@ def evaluate_split(
     if split == "test":
         run.save_ledger(record_opening(dataset, run.path, "evaluate"))
     return evaluate_dataset(run, dataset, split, progress, scored)
+
+
+def evaluate_once(
+    run: Run, split: str, progress: Progress = silent, scored: Predictions | None = None
+) -> None:
+    """The same for a run that is being finished: what a killed process has done of it is not done again.
+
+    A test split that it had opened without leaving a number is not opened a second time.
+    """
+    if split in run.measures:
+        return
+    if split in run.predicted_splits:
+        scored = run.predictions(split)
+    dataset = run.dataset.subset(split)
+    if split == "test" and (opened := openings_by(dataset, run.path, run.info["created"])):
+        run.save_ledger(opened)
+        evaluate_dataset(run, dataset, split, progress, scored)
+        return
+    evaluate_split(run, split, progress, scored)
 
 
 def evaluate_dataset(

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from eighteen.core.calibration import Calibration
 from eighteen.core.dataset import Dataset
+from eighteen.core.locking import alone_in
 from eighteen.core.predictions import Predictions
 from eighteen.core.progress import Progress
 from eighteen.core.run import Run
-from eighteen.evaluating.evaluate import evaluate_split, score_dataset
+from eighteen.evaluating.evaluate import evaluate_once, score_dataset
 from eighteen.measuring.calibration import choose_calibration
 from eighteen.measuring.unit_means import units_of
 from eighteen.splitting import folds
@@ -41,7 +42,15 @@ def finish(
 
     Raises:
         Interrupted: the user asked to stop; the run resumes.
+        RunError: another process is at work on the run.
     """
+    with alone_in(run.path):
+        _finish(run, dataset, splits, progress, watch)
+
+
+def _finish(
+    run: Run, dataset: Dataset, splits: Iterable[str], progress: Progress, watch: fitting.Watch | None
+) -> None:
     if run.info["state"] != "trained":
         if ITSELF in run.recipe.training.teacher:
             with run.stage("train the teacher"):
@@ -60,7 +69,7 @@ def finish(
         known = {name: each.calibrated(calibration) for name, each in known.items()}
     for name in splits:
         with run.stage(f"evaluate {name}"):
-            evaluate_split(run, name, progress, known.get(name))
+            evaluate_once(run, name, progress, known.get(name))
 
 
 def fit_calibration(

@@ -245,8 +245,8 @@ def together(predictions: Sequence[Predictions]) -> Predictions:
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The same recipe with another seed."""
-    return Recipe.model_validate({**recipe.model_dump(), "seed": seed})
+    """The same recipe with another seed; beyond the largest, they begin at 0 again."""
+    return Recipe.model_validate({**recipe.model_dump(), "seed": seed % 2**31})
 
 
 def training_side(dataset: Dataset, part: Part, recipe: Recipe, learned: Dataset | None = None) -> Dataset:

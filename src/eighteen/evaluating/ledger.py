@@ -24,6 +24,19 @@ def openings(dataset: Dataset) -> list[dict[str, Any]]:
     return store.read_lines(_file(dataset))
 
 
+def openings_by(dataset: Dataset, run: Path, since: str) -> list[dict[str, Any]]:
+    """Every opening so far, where this run has made the last one; [] where it has not.
+
+    Args:
+        dataset: with the test split.
+        run: its folder.
+        since: when the run was made, as the ledger writes times: another one may have lain there before.
+    """
+    rows = openings(dataset)
+    by_it = rows and rows[-1]["run"] == run.resolve().as_posix() and rows[-1]["time"] >= since
+    return rows if by_it else []
+
+
 def record_opening(dataset: Dataset, run: Path, purpose: str) -> list[dict[str, Any]]:
     """Writes down that the test split is opened, before its labels are used; returns all openings.
 

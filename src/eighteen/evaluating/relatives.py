@@ -1,15 +1,16 @@
 """Several networks side by side: how accurate each is on pictures that it never saw, and what it costs.
 
 In come a study and a recipe for each network, which differ in nothing else; out comes a row for each. All are
-trained with the same seeds on the same folds, either for as many epochs each or for as much time each, and
-each is compared with the first one on the same pictures. What cannot be had both cheaper and better lies on
-the front (Pareto).
+trained with the same seeds on the same folds, either for as many epochs each or for as much time each. Each
+is compared with the first one on the same pictures, with intervals so wide that all verdicts together err no
+more often than one does. What cannot be had both cheaper and better lies on the front (Pareto).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from eighteen.core.dataset import Dataset
@@ -38,7 +39,8 @@ class ModelRow:
         peak_memory_mb: of a fresh process that answers for one picture on the CPU, 10^6 bytes.
         latency_ms: median time of one answer, one thread.
         train_minutes: of one training, mean.
-        difference: in accuracy to the first network, with interval; None for the first.
+        difference: in accuracy to the first network, with an interval of 95 % for all differences together;
+            None for the first.
         verdict: on that difference; "" for the first.
         on_front: whether no other network is both faster and more accurate.
     """
@@ -120,10 +122,11 @@ def _rows(
     progress: Progress,
 ) -> tuple[ModelRow, ...]:
     first = next(iter(recipes))
+    compared = partial(compare, said[first], margin=margin, verdicts=max(1, len(recipes) - 1))
     made: list[dict[str, Any]] = []
     for name, recipe in recipes.items():
         progress("note", len(made), len(recipes), f"what {name} costs")
-        against = None if name == first else compare(said[first], said[name], margin=margin)
+        against = None if name == first else compared(said[name])
         difference = None if against is None else against.difference
         made.append(
             {

@@ -56,6 +56,7 @@ def compare(
     split: str = "",
     names: tuple[str, str] = ("the first", "the second"),
     metric: str = "accuracy",
+    verdicts: int = 1,
 ) -> Comparison:
     """Compares two models on the pictures that both have scored.
 
@@ -68,6 +69,8 @@ def compare(
         split: name that is written into the measures.
         names: what the sentence calls the two models.
         metric: what the verdict is about, one of `METRICS`; in nll, less is better.
+        verdicts: how many are given together. All of them together err no more often than one does: each
+            interval is as wide as that asks for (Bonferroni).
 
     Returns:
         The comparison, second minus first. Neither the order of rows, nor the names of classes show in it.
@@ -80,7 +83,7 @@ def compare(
     if metric not in METRICS:
         raise EighteenError(f"two models cannot be compared in '{metric}'; name one of {', '.join(METRICS)}")
     check_margin(margin, metric)
-    made = _compare(pair(_several(first), _several(second)), margin, resamples, split, metric)
+    made = _compare(pair(_several(first), _several(second)), margin, resamples, split, metric, verdicts)
     return replace(made, sentence=say(made, names))
 
 
@@ -109,12 +112,18 @@ def difference(
 
 
 def _compare(
-    pairs: Pairs, margin: float, resamples: int, split: str = "", metric: str = "accuracy"
+    pairs: Pairs,
+    margin: float,
+    resamples: int,
+    split: str = "",
+    metric: str = "accuracy",
+    verdicts: int = 1,
 ) -> Comparison:
     drawn = draw(pairs, resamples)
-    measures = {name: _measure(pairs, name, draws, split) for name, draws in drawn.items()}
+    wide, less_wide = (1 - (1 - level) / verdicts for level in (_WIDE, _NARROW))
+    measures = {name: _measure(pairs, name, draws, split, wide) for name, draws in drawn.items()}
     spread = spread_of(drawn[metric])
-    narrow = ends_of(pairs, metric, drawn[metric], spread, _NARROW)
+    narrow = ends_of(pairs, metric, drawn[metric], spread, less_wide)
     return _comparison(pairs, measures, narrow, margin, spread, metric)
 
 

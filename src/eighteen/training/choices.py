@@ -41,6 +41,7 @@ PROGRESSIVE_PX = 28
 PROGRESSIVE_EPOCHS = 10
 """From scratch, shorter trainings see full size throughout, but where small pictures buy them epochs."""
 
+_SIGN = re.compile(r"[a-zA-Z]|[0-9]{1,2}")
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
 
 
@@ -136,15 +137,15 @@ def _crop_scale_min(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
 
 def _horizontal_flip(recipe: Recipe, facts: Facts) -> tuple[Any, str]:
     names = facts.class_names
-    if all(len(name.strip()) <= 2 and name.strip().isalnum() and name.isascii() for name in names):
+    if all(_SIGN.fullmatch(name.strip()) for name in names):
         return 0.0, (
-            "off: the class names are digits or single letters, whose mirror image may be another one; "
+            "off: the class names are numbers or single letters, whose mirror image may be another one; "
             "--set augment.horizontal_flip=0.5 where it is not"
         )
     sided = [name for name in names if _SIDES.search(re.sub(r"[_\-.]", " ", name))]
     if sided:
         return 0.0, f"off: left and right matter for {sided[0]}"
-    return 0.5, "no class name speaks of digits, letters, left or right"
+    return 0.5, "no class name speaks of numbers, letters, left or right"
 
 
 def _mirror_average(recipe: Recipe, facts: Facts) -> tuple[Any, str]:

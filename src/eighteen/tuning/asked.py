@@ -13,7 +13,7 @@ from eighteen.core.recipe import Recipe
 from eighteen.measuring.verdicts import METRICS
 from eighteen.training.resolve import resolve
 from eighteen.tuning import storage
-from eighteen.tuning.search import METHODS
+from eighteen.tuning.methods import METHODS
 from eighteen.tuning.space import Parameter, changed_space, check_numbers, default_space
 
 

@@ -9,7 +9,7 @@ held out, validation is not in it: those pictures have chosen the winner.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,8 @@ FRESH_SEEDS = 1_000
 """Added to the recipe's seed: no trial of a search has one of these."""
 
 FRESH_DEALING = 1
-"""Which dealing of the folds is confirmed on; the climb compares on dealing 0."""
+"""Which dealing of the folds is confirmed on. The climb compares on dealing 0; `tune` chooses among
+winners on dealing 2."""
 
 FAILURES = (TrainingError, RecipeError, WeightsError, MemoryError, RuntimeError)
 """What a training may end with, a device without memory among them, that ends neither climb nor search."""
@@ -94,7 +95,7 @@ def part_scorer(study: Study, known: Dataset, progress: Progress) -> ScorePart:
     """Trains in the study's folder; of the runs only what they measured is kept."""
 
     def score_part(name: str, part: Part, recipe: Recipe) -> Predictions:
-        found = held_out_predictions(study, _prefix(name, recipe), known, part, recipe, progress)
+        found = held_out_predictions(study, f"{tagged(name, recipe)}-", known, part, recipe, progress)
         run = Run.open(study.run_path(run_name(name, part, recipe)))
         if run.weights_path.exists():
             run.drop_weights("only its predictions were wanted")
@@ -105,11 +106,12 @@ def part_scorer(study: Study, known: Dataset, progress: Progress) -> ScorePart:
 
 def run_name(name: str, part: Part, recipe: Recipe) -> str:
     """Of the run folder; a recipe that changes gets another one, so that nothing old is taken for it."""
-    return f"{_prefix(name, recipe)}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
+    return f"{tagged(name, recipe)}-seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
 
 
-def _prefix(name: str, recipe: Recipe) -> str:
-    return f"{name}-{hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}-"
+def tagged(name: str, recipe: Recipe) -> str:
+    """A name that no other recipe has."""
+    return f"{name}-{hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}"
 
 
 def confirm(
@@ -130,7 +132,7 @@ def confirm(
         metric: what is measured.
         score_part: trains and scores.
         progress: told how far it is.
-        turn: which fold is held out, where it is a single one.
+        turn: another one deals anew, or holds out another fold where it is a single one.
 
     Raises:
         ContenderFailed: a training failed; what was trained before is not lost.
@@ -147,7 +149,8 @@ def confirm(
                 progress("note", done, total, f"confirming, training {done} of {total}: the {name}")
                 seeded = with_seed(recipe, recipe.seed + FRESH_SEEDS + seed)
                 try:
-                    found[name].append(score_part(f"confirm-{name}", part, seeded))
+                    # Folds of one number are other folds where there are more of them.
+                    found[name].append(score_part(f"confirm-{name}-of-{effort.folds}", part, seeded))
                 except FAILURES as error:
                     raise ContenderFailed(name, error) from error
     predictions = {name: together(each) for name, each in found.items()}
@@ -168,13 +171,13 @@ def fresh_parts(known: Dataset, folds: int, salt: int, turn: int = 0) -> list[Pa
         known: the data set without its test split.
         folds: how many are held out, one after the other.
         salt: `data.split_seed`.
-        turn: of a single fold, which of those that are dealt.
+        turn: which dealing; of a single fold, which of those that are dealt.
 
     Raises:
         DatasetError: there are too few pictures or groups, or all of them have to do with validation.
     """
     if folds > 1:
-        return parts(known, folds, 1, salt, first=FRESH_DEALING)
+        return parts(known, folds, 1, salt, first=FRESH_DEALING + turn)
     units = find_units(known)
     unit, classes = units.of_row, known.table["target"].to_numpy()
     unseen = ~np.isin(unit, unit[(known.table["split"] == "val").to_numpy()])
@@ -192,10 +195,17 @@ def fresh_parts(known: Dataset, folds: int, salt: int, turn: int = 0) -> list[Pa
             "pictures, on which the winner was chosen, or all that there is of a class. Take --folds 2 or "
             "more, or a validation split of whole groups (--resplit)"
         )
-    return [found[turn % len(found)]]
+    if turn >= len(found):
+        raise DatasetError(
+            "only one fold here can be held out from a search, so winners cannot be chosen among on another "
+            "one than they are confirmed on. Take --winners 1, or --folds 2 or more"
+        )
+    return [found[turn]]
 
 
-def check_dealings(known: Dataset, wanted: Effort, salt: int, may_shorten: bool) -> None:
+def check_dealings(
+    known: Dataset, wanted: Effort, salt: int, may_shorten: bool, turns: Sequence[int] = (0,)
+) -> None:
     """Says before anything is trained that a confirmation could not be dealt.
 
     Args:
@@ -203,12 +213,14 @@ def check_dealings(known: Dataset, wanted: Effort, salt: int, may_shorten: bool)
         wanted: the confirmation, where there is time.
         salt: `data.split_seed`.
         may_shorten: whether a budget may leave it fewer folds.
+        turns: which dealings are needed.
 
     Raises:
         DatasetError: there are too few pictures or groups, or a fold would hold all pictures of a class.
     """
     for folds in {effort.folds for effort in (efforts(wanted) if may_shorten else [wanted])}:
-        fresh_parts(known, folds, salt)
+        for turn in turns:
+            fresh_parts(known, folds, salt, turn)
 
 
 def _confidence(recipe: Recipe) -> float:

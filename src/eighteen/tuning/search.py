@@ -2,44 +2,35 @@
 
 In come a space, a method and a function that makes one trial; out come records of all of them. The search
 knows nothing of pictures: what a trial costs and means is the function's business. A trial that fails is kept
-with its error and the search goes on; one whose process was killed is queued again, under the same name, so
-that it can go on from what it had saved. The default comes first, also where it is made again.
-
-The methods are optuna's: grid, random, TPE (Bergstra et al. 2011), Gaussian processes, and TPE with Hyperband
-(Li et al. 2018). All but grid and hyperband stop a trial early that does worse than the median of the others
-at the same step.
+with its error and the search goes on; one whose process is gone is asked for again (`owning`). The default
+comes first, also where it is made again.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-import platform
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import optuna
-import psutil
-from optuna import pruners, samplers
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from eighteen.core.errors import Interrupted, RecipeError, TrainingError
+from eighteen.core.errors import Interrupted, RecipeError, RunError, TrainingError
 from eighteen.tuning import storage
+from eighteen.tuning.methods import METHODS, grid_points, pruner_of, sampler_of
+from eighteen.tuning.owning import give_sign, is_second_successor, is_void, lost, queue_again, sign, tell
 from eighteen.tuning.records import Record, record_of
 from eighteen.tuning.space import Parameter, Point
 from eighteen.tuning.trial import Objective, Pruned, Trial
 
-METHODS = ("tpe", "random", "gp", "hyperband", "grid")
-
 HOPELESS = 20
 """So many failures in a row end a search: the next one would fail as well."""
 
-MOST_GRID_POINTS = 2_000
+READY, OVER = "ready", "over"
+"""Attributes of a search that has all that it begins with, and of one whose budget was used up."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +72,33 @@ def new_search(
     """
     if method not in METHODS:
         raise RecipeError(f"there is no method '{method}'; expected one of {', '.join(METHODS)}")
-    points = _grid_points(space) if method == "grid" else []
+    points = grid_points(space) if method == "grid" else []
+    where = storage.opened(url)
+    if _is_torso(where, name):
+        optuna.delete_study(study_name=name, storage=where)
     made = optuna.create_study(
-        storage=storage.opened(url),
-        study_name=name,
-        direction="maximize" if maximise else "minimize",
+        storage=where, study_name=name, direction="maximize" if maximise else "minimize"
     )
     if default is not None:
         made.enqueue_trial(dict(default), user_attrs={"default": True})
     for point in points:
         made.enqueue_trial(point)
+    made.set_user_attr(READY, True)
+
+
+def is_made(url: str | None, name: str) -> bool:
+    """Whether there is such a search, with all that it begins with."""
+    where = storage.opened(url)
+    return name in optuna.get_all_study_names(where) and not _is_torso(where, name)
+
+
+def _is_torso(where: optuna.storages.BaseStorage, name: str) -> bool:
+    """Whether the process was killed that was making it, before any trial."""
+    if name not in optuna.get_all_study_names(where):
+        return False
+    found = optuna.load_study(study_name=name, storage=where)
+    begun = any(trial.state != TrialState.WAITING for trial in found.get_trials(deepcopy=False))
+    return not begun and READY not in found.user_attrs
 
 
 def open_search(
@@ -105,13 +113,21 @@ def open_search(
         method: one of `METHODS`.
         seed: of the sampler; processes on one storage take different ones.
         most_steps: steps of a whole trial.
+
+    Raises:
+        RunError: there is no such search.
     """
+    if not is_made(url, name):
+        raise RunError(
+            f"the storage holds no search '{name}'; if it has just been started, try again in a minute, and "
+            f"if its trials are elsewhere, name that with --storage"
+        )
     study = optuna.load_study(
-        study_name=name,
-        storage=storage.opened(url),
-        sampler=_sampler(method, seed),
-        pruner=_pruner(method, most_steps),
+        study_name=name, storage=storage.opened(url), pruner=pruner_of(method, most_steps)
     )
+    # A search that goes on draws other points than those it began with.
+    begun = len(study.get_trials(deepcopy=False))
+    study.sampler = sampler_of(method, int(np.random.SeedSequence((seed, begun)).generate_state(1)[0]))
     return Search(study, tuple(space), method == "grid")
 
 
@@ -122,8 +138,8 @@ def search_in_memory(
     study = optuna.create_study(
         storage=storage.opened(None),
         direction="maximize" if maximise else "minimize",
-        sampler=_sampler(method, seed),
-        pruner=_pruner(method, most_steps),
+        sampler=sampler_of(method, seed),
+        pruner=pruner_of(method, most_steps),
     )
     return Search(study, tuple(space), is_grid=False)
 
@@ -135,29 +151,43 @@ def run_trials(search: Search, objective: Objective, budget: Budget) -> None:
         Interrupted: the user stopped it; the trial is queued again.
         TrainingError: every one of many trials in a row failed.
     """
+    failed_before = {row.number for row in records(search) if row.state == "failed"}
     while _goes_on(search, budget):
         trial = _next(search)
-        if _is_surplus(search, trial, budget):
+        if is_second_successor(search.study, trial) or _is_surplus(search, trial, budget):
             # Another process asked at the same moment.
             trial.set_user_attr("surplus", True)
-            search.study.tell(trial, state=TrialState.FAIL)
-            return
-        _make(search, trial, objective)
-        _despair(records(search))
+            tell(search.study, trial, state=TrialState.FAIL)
+            continue
+        try:
+            _make(search, trial, objective)
+        except UpdateFinishedTrialError:
+            # It was given up for lost and is made elsewhere.
+            continue
+        _despair([row for row in records(search) if row.number not in failed_before])
 
 
 def requeue_lost(search: Search) -> int:
-    """Queues the trials of killed processes of this machine again; returns how many."""
-    lost = [trial for trial in search.study.get_trials(deepcopy=False) if _is_lost(trial)]
-    for trial in lost:
-        _queue_again(search, trial, "its process was killed")
-    return len(lost)
+    """Queues the trials of processes that are gone again; returns how many."""
+    found = lost(search.study)
+    for trial in found:
+        queue_again(search.study, trial, "its process was killed")
+    return len(found)
+
+
+def end_search(search: Search) -> None:
+    """Writes down that the budget of the search was used up: nobody makes further trials."""
+    search.study.set_user_attr(OVER, True)
+
+
+def is_over(search: Search) -> bool:
+    return OVER in search.study.user_attrs
 
 
 def records(search: Search) -> list[Record]:
     """Every trial, in the order of asking; those made again stand once."""
     trials = search.study.get_trials(deepcopy=False)
-    return [record_of(trial) for trial in trials if not _is_void(trial)]
+    return [record_of(trial) for trial in trials if not is_void(trial)]
 
 
 def importances(search: Search) -> dict[str, float]:
@@ -203,7 +233,7 @@ def _is_surplus(search: Search, trial: optuna.Trial, budget: Budget) -> bool:
     if budget.trials is None or trial.user_attrs.get("default"):
         return False
     begun = [each for each in search.study.get_trials(deepcopy=False) if each.state != TrialState.WAITING]
-    return sum(each.number < trial.number and not _is_void(each) for each in begun) >= budget.trials
+    return sum(each.number < trial.number and not is_void(each) for each in begun) >= budget.trials
 
 
 def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
@@ -211,8 +241,8 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     name = attributes.get("name", f"trial-{trial.number:04d}")
     # What a stopped or killed process spent on it counts too: budgets go by it.
     began = time.time() - attributes.get("seconds", 0.0)
-    for key, value in {"name": name, "pid": os.getpid(), "host": platform.node(), "born": _born()}.items():
-        trial.set_user_attr(key, value)
+    sign(trial)
+    trial.set_user_attr("name", name)
     is_default = bool(attributes.get("default", False))
 
     def spent() -> None:
@@ -221,6 +251,7 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
     def report(step: int, value: float) -> None:
         trial.report(value, step)
         spent()
+        give_sign(trial)
         if not is_default and not search.is_grid and trial.should_prune():
             raise Pruned(f"stopped after step {step}")
 
@@ -239,19 +270,23 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
         finally:
             spent()
     except Pruned:
-        search.study.tell(trial, state=TrialState.PRUNED)
+        tell(search.study, trial, state=TrialState.PRUNED)
     except (Interrupted, KeyboardInterrupt):
-        _queue_again(search, search.study.get_trials(deepcopy=False)[trial.number], "stopped by the user")
+        queue_again(
+            search.study, search.study.get_trials(deepcopy=False)[trial.number], "stopped by the user"
+        )
         raise
     except Exception as error:  # noqa: BLE001 - whatever a trial dies of is kept, and the next one is made
         trial.set_user_attr("error", f"{type(error).__name__}: {error}")
         trial.set_user_attr("traceback", traceback.format_exc())
-        search.study.tell(trial, state=TrialState.FAIL)
+        tell(search.study, trial, state=TrialState.FAIL)
     else:
-        search.study.tell(trial, value)
+        tell(search.study, trial, value)
 
 
 def _goes_on(search: Search, budget: Budget) -> bool:
+    if is_over(search):
+        return False
     # The default is always made, however short the time, and nothing can be compared without it.
     if _waiting_default(search) is not None:
         return True
@@ -267,74 +302,13 @@ def _goes_on(search: Search, budget: Budget) -> bool:
 
 
 def _lost(search: Search) -> int:
-    return sum(_is_void(trial) for trial in search.study.get_trials(deepcopy=False))
-
-
-def _is_void(trial: FrozenTrial) -> bool:
-    """Whether it stands for nothing: made again under another number, or one too many."""
-    return bool(trial.user_attrs.keys() & {"surplus", "again"})
+    return sum(is_void(trial) for trial in search.study.get_trials(deepcopy=False))
 
 
 def _despair(rows: Sequence[Record]) -> None:
     ended = [row for row in rows if row.state in ("complete", "pruned", "failed")][-HOPELESS:]
     if len(ended) == HOPELESS and all(row.state == "failed" for row in ended):
         raise TrainingError(
-            f"the last {HOPELESS} trials failed, the last one with: {ended[-1].error}; look at its settings, "
-            f"narrow the space with --space, and go on with --resume"
+            f"the last {HOPELESS} trials failed, the last one with: {ended[-1].error}; look at its "
+            f"settings, and start a new study with a narrower --space"
         )
-
-
-def _is_lost(trial: FrozenTrial) -> bool:
-    """Whether a running trial's process is gone; of other machines nothing is known."""
-    attributes = trial.user_attrs
-    if trial.state != TrialState.RUNNING or attributes.get("host") != platform.node():
-        return False
-    return not _lives(int(attributes["pid"]), float(attributes["born"]))
-
-
-def _lives(pid: int, born: float) -> bool:
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - born) < 2)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _born() -> float:
-    return float(psutil.Process().create_time())
-
-
-def _queue_again(search: Search, trial: FrozenTrial, why: str) -> None:
-    lasting = ("name", "default", "notes", "batch", "seconds")
-    kept = {key: value for key, value in trial.user_attrs.items() if key in lasting}
-    search.study._storage.set_trial_user_attr(trial._trial_id, "again", why)
-    search.study.tell(trial.number, state=TrialState.FAIL)
-    search.study.enqueue_trial(dict(trial.params), user_attrs=kept)
-
-
-def _grid_points(space: Sequence[Parameter]) -> list[dict[str, Any]]:
-    """All combinations, in an order without a system, so that a grid that is cut short has seen all sides."""
-    values = [each.grid for each in space]
-    count = int(np.prod([len(each) for each in values]))
-    if count > MOST_GRID_POINTS:
-        raise RecipeError(
-            f"the grid has {count:,} points, {len(space)} fields with up to {max(map(len, values))} values; "
-            f"expected at most {MOST_GRID_POINTS:,}. Name fewer: --space none "
-            f"--space optimizer.lr=0.01,0.03,0.1"
-        )
-    names = [each.name for each in space]
-    points = [dict(zip(names, each, strict=True)) for each in itertools.product(*values)]
-    return [points[row] for row in np.random.default_rng(0).permutation(len(points))]
-
-
-def _sampler(method: str, seed: int) -> samplers.BaseSampler:
-    if method == "gp":
-        return samplers.GPSampler(seed=seed, deterministic_objective=False)
-    if method in ("tpe", "hyperband"):
-        return samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-    return samplers.RandomSampler(seed=seed)
-
-
-def _pruner(method: str, most_steps: int) -> pruners.BasePruner:
-    if method == "hyperband":
-        return pruners.HyperbandPruner(min_resource=1, max_resource=max(1, most_steps), reduction_factor=3)
-    return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, most_steps // 3))

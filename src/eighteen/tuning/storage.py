@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from eighteen.core.errors import RunError
@@ -33,16 +33,16 @@ def opened(url: str | None) -> BaseStorage:
     arguments = {"connect_args": {"timeout": _SQLITE_WAIT_S}} if url.startswith("sqlite") else {}
     try:
         # Trials take minutes: a connection for each word is cheap, and none is left open between them.
-        return RDBStorage(_with_driver(url), engine_kwargs={"poolclass": NullPool, **arguments})
+        return RDBStorage(with_driver(url), engine_kwargs={"poolclass": NullPool, **arguments})
     except ArgumentError as error:
         raise RunError(
             f"--storage {without_password(url)} is no database; expected postgresql://user@host/name"
         ) from error
-    except (OperationalError, ImportError) as error:
+    except (SQLAlchemyError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(
-            f"the storage {without_password(url)} cannot be reached ({reason}); is the server running, and "
-            f"may you open that database?"
+            f"the storage {without_password(url)} cannot be used ({reason}); is the server running, and may "
+            f"you open that database and make tables in it?"
         ) from error
 
 
@@ -64,7 +64,8 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}@{host}"))
 
 
-def _with_driver(url: str) -> str:
+def with_driver(url: str) -> str:
+    """The URL as SQLAlchemy takes it, with the driver for PostgreSQL that the extra `tune` brings."""
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             return f"postgresql+psycopg://{url.removeprefix(scheme)}"

@@ -10,14 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import optuna
-
 from eighteen.core.dataset import Dataset
-from eighteen.core.errors import TrainingError
+from eighteen.core.errors import RunError, TrainingError
 from eighteen.core.measures import Measure
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
@@ -31,7 +28,10 @@ from eighteen.tuning.records import Record, ranked
 from eighteen.tuning.search import (
     Budget,
     Search,
+    end_search,
     importances,
+    is_made,
+    is_over,
     new_search,
     open_search,
     records,
@@ -46,9 +46,18 @@ SEARCH_SHARE = 0.5
 
 
 def begin(asked: Asked, url: str) -> None:
-    """Makes the search in its storage, with the default as its first trial; one that is there stays."""
-    if asked.search in optuna.get_all_study_names(storage.opened(url)):
+    """Makes the search in its storage, with the default as its first trial; one that is there stays.
+
+    Raises:
+        RunError: it was begun in another storage.
+    """
+    if is_made(url, asked.search):
         return
+    if storage.without_password(url) != (asked.storage or url):
+        raise RunError(
+            f"the storage {storage.without_password(url)} does not hold this search, which was begun in "
+            f"{asked.storage}; give that one with --storage or EIGHTEEN_STORAGE"
+        )
     default = point_of(asked.resolved, asked.space)
     new_search(url, asked.space, default, name=asked.search, maximise=asked.maximise, method=asked.method)
 
@@ -73,7 +82,7 @@ def search_on(search: Search, asked: Asked, train_run: TrainRun, progress: Progr
     Raises:
         Interrupted: the user stopped it.
     """
-    again = requeue_lost(search)
+    again = 0 if is_over(search) else requeue_lost(search)
     if again:
         progress("note", 0, 0, f"{again} trials were cut off and are made again")
     batch = asked.resolved.training.batch_size
@@ -106,6 +115,7 @@ def finished(
     known = outside_test(dataset)
     best = [row for row in ranked(rows, asked.maximise) if not row.is_default and _beats(row, default, asked)]
     failed: list[str] = []
+    end_search(search)
     while True:
         try:
             chosen, confirmed = _confirmed(asked, default, best, known, score_part, progress)
@@ -228,10 +238,7 @@ def _chosen(
     score_part: ScorePart,
     progress: Progress,
 ) -> Record | None:
-    """The winner; of several, the best on fresh folds with a seed that the confirmation does not use.
-
-    Where the confirmation holds one fold out, they are compared on another one.
-    """
+    """The winner; of several, the best with a seed and on folds that the confirmation does not use."""
     if len(winners) < 2:
         return winners[0] if winners else None
     recipes = {_winner(row): recipe_of(row, asked) for row in winners}
@@ -338,4 +345,4 @@ def _smaller_batches(default: Record, chosen: Record | None) -> list[str]:
 
 def _dashboard(study: Study, asked: Asked) -> str:
     """The command that shows the trials live, where optuna-dashboard is installed."""
-    return f"optuna-dashboard {asked.storage or storage.sqlite_url(Path(study.path))}"
+    return f"optuna-dashboard {storage.with_driver(asked.storage or storage.sqlite_url(study.path))}"

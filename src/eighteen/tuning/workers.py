@@ -38,7 +38,10 @@ def helpers(study: Path, count: int, url: str, progress: Progress) -> Iterator[N
     with ExitStack() as files:
         said = [files.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
         started = [
-            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=file)
+            # In a session of its own: Ctrl-C reaches this process alone, which then stops them, once.
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True
+            )
             for file in said
         ]
         try:
@@ -49,12 +52,21 @@ def helpers(study: Path, count: int, url: str, progress: Progress) -> Iterator[N
             for each in started:
                 each.terminate()
             for each in started:
-                each.wait(timeout=_STOP_WAIT_S)
+                _wait_or_kill(each)
             raise
         for each, file in zip(started, said, strict=True):
             if each.returncode:
                 last = _last_line(file)
                 progress("warning", 0, 0, f"a worker ended early, with exit code {each.returncode}: {last}")
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=_STOP_WAIT_S)
+    except subprocess.TimeoutExpired:
+        # Its trial is made again from what it saved last.
+        process.kill()
+        process.wait()
 
 
 def _last_line(file: IO[bytes]) -> str:

@@ -1,0 +1,48 @@
+"""Two processes do not work in one folder at the same time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eighteen.core.errors import Interrupted, RunError
+from eighteen.core.locking import alone_in
+from eighteen.core.study import Study
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such lock")
+
+HOLD = """
+import sys
+from pathlib import Path
+from eighteen.core.locking import alone_in
+
+with alone_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(RunError, match="another process is at work"), alone_in(tmp_path):
+            pytest.fail("two hold it")
+        other.kill()
+    with alone_in(tmp_path):
+        pass
+
+
+def test_a_study_is_made_by_one_process_and_says_how_to_go_on(tmp_path: Path) -> None:
+    with Study.creating(tmp_path / "study", "climb", {}):
+        pass
+    study = Study.open(tmp_path / "study")
+    with study.working(), pytest.raises(RunError, match="at work in"), Study(study.path).working():
+        pytest.fail("two work on it")
+    with pytest.raises(Interrupted, match=r"go on with: eighteen climb --resume .*study"), study.working():
+        raise KeyboardInterrupt
+    assert study.info["state"] == "interrupted"
