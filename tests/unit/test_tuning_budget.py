@@ -136,9 +136,10 @@ def test_what_an_earlier_process_spent_is_not_spent_again(clock: Clock, url: str
             raise Interrupted("stopped")
 
     with pytest.raises(Interrupted):
-        tune.search_on(search, asked, FakeTrainer(clock, on_the_way=stops), silent)
+        tune.search_on(search, asked, FakeTrainer(clock, on_the_way=stops, gain=0.0), silent)
     clock.now += 1e6
-    trainer = FakeTrainer(clock)
+    # All are worth the same: the trial that took twice as long is not the one to be confirmed.
+    trainer = FakeTrainer(clock, gain=0.0)
     tune.search_on(search, asked, trainer, silent)
     assert len(trainer.asked) == 6, "ten minutes in all, and the fourth was spent in vain"
 
@@ -262,7 +263,7 @@ def test_where_nothing_is_better_the_default_is_confirmed_in_full(
     search = begun(asked, url)
     tune.search_on(search, asked, FakeTrainer(clock, gain=0.0), silent)
     result, scorer = answered(search, asked)
-    assert [name for name, _, _ in scorer.asked] == ["confirm-default"] * 5
+    assert [name for name, _, _ in scorer.asked] == ["confirm-default-of-5"] * 5
     assert result["confirmation"] == {"folds": 5, "seeds": 1} and result["comparison"] is None
 
 
@@ -277,7 +278,7 @@ def test_what_memory_did_not_hold_is_confirmed_in_the_batches_that_it_did(
     assert (default.batch, default.name) == (16, "trial-0000-batch-16")
     assert default.notes[-1] == "memory did not suffice for batches of 32; tried again with 16"
     result, scorer = answered(search, asked)
-    assert {name for name, _, _ in scorer.asked} == {"confirm-default", "confirm-best"}
+    assert {name for name, _, _ in scorer.asked} == {"confirm-default-of-5", "confirm-best-of-5"}
     assert {recipe.training.batch_size for _, _, recipe in scorer.asked} == {16}
     for side in ("default", "best"):
         assert result[side]["recipe"]["training"]["batch_size"] == 16

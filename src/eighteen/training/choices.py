@@ -44,7 +44,6 @@ PROGRESSIVE_EPOCHS = 10
 _SIGN = re.compile(r"[a-zA-Z]|[0-9]{1,2}")
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
 
-
 Choice = Callable[[Recipe, Facts], tuple[Any, str]]
 """Looks at the recipe so far and at the facts; gives a value and the reason."""
 
