@@ -15,7 +15,7 @@ from eighteen.measuring.verdicts import METRICS
 from eighteen.reporting.page import environment
 from eighteen.reporting.search_figures import setting_figure, trials_figure
 from eighteen.reporting.waterfall import waterfall_figure
-from eighteen.reporting.words import pictures
+from eighteen.reporting.words import pictures, untried
 
 MOST_ROWS = 60
 """Trials in the table; all of them are in result.json."""
@@ -52,6 +52,7 @@ def write_search_report(study: Study) -> Path:
         over_time=trials_figure(result.get("trials", []), result["metric"], result["metric"] != "nll"),
         settings=_settings(result),
         rows=_best_first(result)[:MOST_ROWS],
+        untried=untried(result.get("rungs", ())),
         waterfall=waterfall_figure(result["rungs"], result) if "rungs" in result else "",
         failed=[row for row in result.get("trials", []) if row["state"] == "failed"],
     )

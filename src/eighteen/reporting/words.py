@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from eighteen.core.measures import Measure
+
+_NO_TIME, _NOT_TRIED = "no time was left", "not tried: "
+"""Verdicts of a climb."""
 
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", "data": "further"}
 """What the pictures of a split are called in a sentence."""
@@ -134,3 +139,18 @@ def _tenths(fraction: float) -> str:
 def _thousandths(value: float) -> str:
     """Three decimals; 1.000 is kept for exactly that."""
     return "0.999" if 0.9985 <= value < 1 else f"{value:.3f}"
+
+
+def untried(rungs: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Rungs of a climb's result that it did not try, by the reason.
+
+    >>> untried([{"name": "mixup", "verdict": "not tried: it is there already"}])
+    {'It is there already': [{'name': 'mixup', 'verdict': 'not tried: it is there already'}]}
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rungs:
+        verdict = row["verdict"]
+        reason = verdict.removeprefix(_NOT_TRIED)
+        if verdict == _NO_TIME or reason != verdict:
+            found.setdefault(reason[0].upper() + reason[1:], []).append(row)
+    return found
