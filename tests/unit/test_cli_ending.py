@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -15,22 +16,40 @@ TERMINATED = """
 import signal, sys
 from eighteen.cli import main
 
-before = signal.getsignal(signal.SIGTERM)
-main.app = lambda: signal.raise_signal(signal.SIGTERM)
+number = signal.Signals(int(sys.argv[1]))
+if sys.argv[2:]:
+    signal.signal(number, signal.SIG_IGN)
+before = signal.getsignal(number)
+main.app = lambda: signal.raise_signal(number)
 try:
     main.run()
 finally:
-    sys.stdout.write(str(signal.getsignal(signal.SIGTERM) is before))
+    sys.stdout.write(str(signal.getsignal(number) is before))
 """
 """In a process of its own, since what else a test process has loaded may listen for signals too."""
 
 
-def test_sigterm_ends_a_command_with_a_sentence() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TERMINATED], check=False, capture_output=True, text=True, timeout=300
-    )
-    assert (done.returncode, done.stdout) == (143, "True")
+def ended(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", TERMINATED, *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_command_with_a_sentence(name: str) -> None:
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip(f"no {name} on this system")
+    done = ended(int(number))
+    assert (done.returncode, done.stdout) == (128 + number, "True")
     assert done.stderr == "eighteen: stopped; what was saved before is whole\n"
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing() -> None:
+    number = getattr(signal, "SIGHUP", None)
+    if number is None:
+        pytest.skip("no SIGHUP on this system")
+    done = ended(int(number), "ignored")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True", "")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The command `eighteen`: one short file a command, found by its name.
 
 Commands import only what they need inside their functions, so that `--help` answers at once. Exit codes:
-0 fine, 1 a clear error, 2 usage, 3 a gate said no, 130/143 interrupted with the state saved.
+0 fine, 1 a clear error, 2 usage, 3 a gate said no, 129, 130, 143 interrupted (a
+closed terminal, Ctrl-C, SIGTERM) with the state saved.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import typer
 from eighteen.core import plugins
 from eighteen.core.errors import EighteenError
 from eighteen.core.findings import one_line
+from eighteen.training.stopping import ending_signals
 
 app = typer.Typer(
     name="eighteen",
@@ -50,17 +52,15 @@ for _name in plugins.names("eighteen.cli"):
         app.command(_name)(plugins.load("eighteen.cli", _name, "command").command)
 
 
-_TERMINATED = 128 + signal.SIGTERM
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does, where nothing listens that saves more (training, a server)."""
-    raise SystemExit(_TERMINATED)
+def _end(number: int, _frame: FrameType | None) -> None:
+    """A signal ends a command as Ctrl-C does, where nothing listens that saves more (training, a server)."""
+    raise SystemExit(128 + number)
 
 
 def run() -> None:
     """Runs the command line and exits; an `EighteenError` becomes one line and its exit code."""
-    before = signal.signal(signal.SIGTERM, _end)
+    numbers = ending_signals()
+    before = {number: signal.signal(number, _end) for number in numbers}
     try:
         app()
     except EighteenError as error:
@@ -68,7 +68,7 @@ def run() -> None:
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:
         # typer turns Ctrl-C into the bare exit code.
-        if ended.code in (130, _TERMINATED):
+        if ended.code in [128 + number for number in (signal.SIGINT, *numbers)]:
             sys.stderr.write("eighteen: stopped; what was saved before is whole\n")
         raise
     except BrokenPipeError:
@@ -76,4 +76,5 @@ def run() -> None:
         sys.stderr.close()
         raise SystemExit(0) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: the first asks to stop, the second stops at once."""
+"""Ctrl-C, SIGTERM and a closed terminal while training: the first asks to stop, the second stops at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal's number: 130 for Ctrl-C, 143 for SIGTERM."""
+        """128 + the signal's number: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed terminal."""
         return 128 + (self.signal or signal.SIGINT)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
@@ -31,14 +31,22 @@ class StopRequest:
         self.signal = number
 
 
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """SIGTERM, and SIGHUP, which says that the terminal was closed, unless it is ignored, as under nohup."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is None or signal.getsignal(hang_up) == signal.SIG_IGN:
+        return (signal.SIGTERM,)
+    return (signal.SIGTERM, hang_up)
+
+
 @contextmanager
 def listening() -> Iterator[StopRequest]:
-    """Listens for SIGINT and SIGTERM inside the block (in the main thread only, as Python demands)."""
+    """Listens for Ctrl-C and ending signals inside the block (in the main thread only, as Python demands)."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, *ending_signals())
     before = {number: signal.signal(number, request._take) for number in numbers}
     try:
         yield request
