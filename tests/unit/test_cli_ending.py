@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from eighteen.evaluating.evaluate import not_asked_again
+from eighteen.training.stopping import listening
 
 TERMINATED = """
 import signal, sys
@@ -42,6 +43,15 @@ def test_a_signal_ends_a_command_with_a_sentence(name: str) -> None:
     done = ended(int(number))
     assert (done.returncode, done.stdout) == (128 + number, "True")
     assert done.stderr == "eighteen: stopped; what was saved before is whole\n"
+
+
+def test_a_terminal_may_say_twice_that_it_was_closed() -> None:
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("no SIGHUP on this system")
+    with listening() as stop:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.exit_code == 129
 
 
 def test_under_nohup_a_closed_terminal_ends_nothing() -> None:

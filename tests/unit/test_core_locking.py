@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from eighteen.core.errors import Interrupted, RunError
-from eighteen.core.locking import alone_in
+from eighteen.core.locking import alone_in, one_at_a_time
 from eighteen.core.study import Study
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such lock")
@@ -35,6 +36,20 @@ def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -
         other.kill()
     with alone_in(tmp_path):
         pass
+
+
+def test_what_takes_a_moment_does_not_wait_for_long_work(tmp_path: Path) -> None:
+    with alone_in(tmp_path), one_at_a_time(tmp_path, patience_s=0.1):
+        pass
+
+
+def test_a_line_that_is_written_refuses_no_long_work(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        threading.Timer(0.5, other.kill).start()
+        with alone_in(tmp_path):
+            pass
 
 
 def test_a_study_is_made_by_one_process_and_says_how_to_go_on(tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ def test_a_kill_between_scores_and_measures_opens_the_test_split_once(
     def killed(*args: object, **named: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(evaluate, "score_dataset", killed)
-    with pytest.raises(SystemExit):
-        evaluate_once(run, "test")
-    monkeypatch.setattr(evaluate, "score_dataset", scored)
-    monkeypatch.setattr(Run, "save_measures", killed)
-    with pytest.raises(SystemExit):
-        evaluate_once(run, "test")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "score_dataset", killed)
+        with pytest.raises(SystemExit):
+            evaluate_once(run, "test")
+        patch.setattr(evaluate, "score_dataset", scored)
+        patch.setattr(Run, "save_measures", killed)
+        with pytest.raises(SystemExit):
+            evaluate_once(run, "test")
     evaluate_once(run, "test")
     evaluate_once(run, "test")
     assert asked == ["scored"] and len(openings(dataset)) == len(run.test_openings) == 1
@@ -82,6 +82,27 @@ def test_another_run_where_one_lay_opens_the_test_split_again(tmp_path: Path) ->
     assert openings_by(dataset, tmp_path / "run", "2020-01-01T00:00:00Z")
     assert not openings_by(dataset, tmp_path / "other", "2020-01-01T00:00:00Z")
     assert not openings_by(dataset, tmp_path / "run", "2999-01-01T00:00:00Z")
+    record_opening(dataset, tmp_path / "run", "review")
+    assert not openings_by(dataset, tmp_path / "run", "2020-01-01T00:00:00Z"), "somebody has looked"
+
+
+def test_what_was_said_before_the_calibration_is_said_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dataset_of(["a", "b"] * 60, "val")
+    logits = np.tile(np.array([[2, 0], [0, 2]], np.float32), (60, 1))
+    light = {name: np.zeros(len(logits), np.float32) for name in ("brightness", "blur")}
+    right, wrong = (
+        replace(said, arrays={**said.arrays, **light})
+        for said in (as_predictions(dataset, each, np.full(len(each), -1)) for each in (logits, -logits))
+    )
+    run = _trained(Recipe(), dataset, tmp_path / "run")
+    monkeypatch.setattr(evaluate, "score_dataset", lambda *args: wrong)
+    evaluate_once(run, "val")
+    assert run.measures["val"]["accuracy"].value == 0.0
+    monkeypatch.setattr(finishing, "score_dataset", lambda *args: right)
+    finishing.finish(run, dataset, ["val"], silent)
+    assert run.measures["val"]["accuracy"].value == 1.0
 
 
 def _calibrated(recipe: Recipe, dataset: Dataset, path: Path) -> Calibration:

@@ -522,11 +522,7 @@ def test_stored_squares(size: int, sides: list[int], stored: int) -> None:
     assert stored_side_px(size, sides) == stored
 
 
-ENDING = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-ENDING += [(signal.SIGHUP, 129)] if hasattr(signal, "SIGHUP") else []
-
-
-@pytest.mark.parametrize(("number", "code"), ENDING)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals, code: int) -> None:
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), listening() as stop:

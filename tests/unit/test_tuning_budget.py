@@ -96,7 +96,7 @@ def url(tmp_path: Path) -> str:
 
 
 def begun(asked: Asked, url: str) -> Search:
-    tune.begin(asked, url)
+    tune.begin(asked, url, url)
     return tune.opened(asked, url)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -10,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from eighteen.core.errors import RunError
-from eighteen.tuning import owning, storage
+from eighteen.tuning import owning, storage, tune
 from eighteen.tuning.search import (
     Budget,
     Search,
@@ -73,9 +74,9 @@ def test_a_process_of_another_machine_lives_as_long_as_it_gives_signs(
 ) -> None:
     search = begun(url)
     trial = search.study.ask()
-    monkeypatch.setattr(owning.platform, "node", lambda: "elsewhere")
-    owning.sign(trial)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(owning.platform, "node", lambda: "elsewhere")
+        owning.sign(trial)
     assert requeue_lost(search) == 0
     monkeypatch.setattr(owning, "SIGN_OF_LIFE_S", -1)
     assert requeue_lost(search) == 1
@@ -149,6 +150,14 @@ def test_a_search_that_was_killed_while_it_was_made_is_made_anew(url: str) -> No
     search = begun(url)
     run_trials(search, worth, Budget(trials=2))
     assert records(search)[0].point == {"lr": 0.1}
+
+
+def test_a_search_is_not_begun_again_in_another_storage(url: str, tmp_path: Path) -> None:
+    """Not even where the study names none: its trials are in its own folder."""
+    elsewhere = f"sqlite:///{tmp_path}/elsewhere.db"
+    asked: Any = SimpleNamespace(search="s", storage=None)
+    with pytest.raises(RunError, match=r"not hold this search, which was begun in sqlite.*EIGHTEEN_STORAGE"):
+        tune.begin(asked, elsewhere, url)
 
 
 def test_nobody_makes_trials_of_a_search_that_is_over(url: str) -> None:

@@ -113,20 +113,22 @@ def resume_tune(study: PathLike, *, storage: str | None = None, progress: Progre
     from eighteen.evaluating.heldout import outside_test
     from eighteen.reporting.study_page import write_study_report
     from eighteen.tuning import confirming, tune, workers
+    from eighteen.tuning.storage import sqlite_url
     from eighteen.tuning.trials import trainer
 
     work = _tuning(study, storage)
     opened, asked = work.study, work.asked
     if opened.info["state"] == "complete":
+        write_study_report(opened)
         return opened
     with opened.working():
-        tune.begin(asked, work.url)
+        tune.begin(asked, work.url, sqlite_url(opened.path))
         search = tune.opened(asked, work.url)
-        train_run = trainer(opened, opened.dataset, progress)
+        train_run, until = trainer(opened, opened.dataset, progress), tune.ends_at(search, asked)
         with workers.helpers(opened.path, asked.workers - 1, work.url, progress):
-            tune.search_on(search, asked, train_run, progress)
+            tune.search_on(search, asked, train_run, progress, until)
         # Once more, for what a killed helper has left.
-        tune.search_on(search, asked, train_run, progress)
+        tune.search_on(search, asked, train_run, progress, until)
         scorer = confirming.part_scorer(opened, outside_test(opened.dataset), progress)
         opened.save_result(tune.finished(opened, search, asked, opened.dataset, scorer, progress))
         opened.set_state("complete")
@@ -228,6 +230,7 @@ def resume_climb(study: PathLike, progress: Progress = silent) -> Study:
     opened = Study.open(study, "climb")
     asked = AskedClimb.from_json(opened.asked)
     if opened.info["state"] == "complete":
+        write_study_report(opened)
         return opened
     dataset = opened.dataset
     trainers = climb.folder_trainers(opened, outside_test(dataset), progress)

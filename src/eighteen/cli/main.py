@@ -54,6 +54,8 @@ for _name in plugins.names("eighteen.cli"):
 
 def _end(number: int, _frame: FrameType | None) -> None:
     """A signal ends a command as Ctrl-C does, where nothing listens that saves more (training, a server)."""
+    # A terminal that is closed says so twice: the second time must not disturb what the first one ends.
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -102,9 +102,9 @@ class Study:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs that were begun, by name."""
+        """All runs that were begun, by name; a folder that a killed process was making begins with a dot."""
         folder = self.path / "runs"
-        return tuple(Run.open(path.parent) for path in sorted(folder.glob("*/run.json")))
+        return tuple(Run.open(path.parent) for path in sorted(folder.glob("[!.]*/run.json")))
 
     @property
     def predictions(self) -> Predictions:

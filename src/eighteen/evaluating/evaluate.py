@@ -77,15 +77,29 @@ def evaluate_split(
 
 
 def evaluate_once(
-    run: Run, split: str, progress: Progress = silent, scored: Predictions | None = None
+    run: Run,
+    split: str,
+    progress: Progress = silent,
+    scored: Predictions | None = None,
+    anew: bool = False,
 ) -> None:
     """The same for a run that is being finished: what a killed process has done of it is not done again.
 
     A test split that it had opened without leaving a number is not opened a second time.
+
+    Args:
+        run: trained.
+        split: "train", "val" or "test".
+        progress: told how far it is.
+        scored: what the model says about the split, where that is known already.
+        anew: what is stored was said before the run was calibrated, and does not hold any more.
+
+    Raises:
+        DatasetError: the split is empty.
     """
-    if split in run.measures:
+    if split in run.measures and not anew:
         return
-    if split in run.predicted_splits:
+    if split in run.predicted_splits and not anew:
         scored = run.predictions(split)
     dataset = run.dataset.subset(split)
     if split == "test" and (opened := openings_by(dataset, run.path, run.info["created"])):

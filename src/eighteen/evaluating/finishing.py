@@ -60,7 +60,8 @@ def _finish(
         drop_teacher(run)
     known: dict[str, Predictions] = {}
     validation = dataset.subset("val")
-    if not run.is_calibrated:
+    anew = not run.is_calibrated
+    if anew:
         with run.stage("calibrate"):
             if len(validation) >= LEAST_FOR_CALIBRATION:
                 known["val"] = score_dataset(run, validation, "val", progress)
@@ -69,7 +70,7 @@ def _finish(
         known = {name: each.calibrated(calibration) for name, each in known.items()}
     for name in splits:
         with run.stage(f"evaluate {name}"):
-            evaluate_once(run, name, progress, known.get(name))
+            evaluate_once(run, name, progress, known.get(name), anew)
 
 
 def fit_calibration(

@@ -25,7 +25,7 @@ def openings(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def openings_by(dataset: Dataset, run: Path, since: str) -> list[dict[str, Any]]:
-    """Every opening so far, where this run has made the last one; [] where it has not.
+    """Every opening so far, where the last one was to evaluate this run; [] where it was not.
 
     Args:
         dataset: with the test split.
@@ -33,7 +33,10 @@ def openings_by(dataset: Dataset, run: Path, since: str) -> list[dict[str, Any]]
         since: when the run was made, as the ledger writes times: another one may have lain there before.
     """
     rows = openings(dataset)
-    by_it = rows and rows[-1]["run"] == run.resolve().as_posix() and rows[-1]["time"] >= since
+    if not rows:
+        return []
+    last = rows[-1]
+    by_it = (last["run"], last["purpose"]) == (run.resolve().as_posix(), "evaluate") and last["time"] >= since
     return rows if by_it else []
 
 

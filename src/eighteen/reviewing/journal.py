@@ -17,6 +17,9 @@ from eighteen.core.corrections import Correction, Corrections, heading
 from eighteen.core.errors import DatasetError
 from eighteen.core.locking import one_at_a_time
 
+_PATIENCE_S = 10.0
+"""Decisions take milliseconds; who holds the folder for longer trains in it."""
+
 
 class Journal:
     """Decisions about the pictures of one review.
@@ -55,7 +58,7 @@ class Journal:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         row = Correction(image, action, label, reason, self.by, now)
         store.make_folder(self.path.parent)
-        with self._lock, one_at_a_time(self.path.parent):
+        with self._lock, one_at_a_time(self.path.parent, _PATIENCE_S):
             self._read()
             if self._cut:
                 # With an end, a fragment would be a line that every command refuses.
@@ -74,7 +77,7 @@ class Journal:
         """Takes the last decision about one of these pictures back and returns it; None if there is none."""
         if self._state() is None:
             return None
-        with self._lock, one_at_a_time(self.path.parent):
+        with self._lock, one_at_a_time(self.path.parent, _PATIENCE_S):
             self._read()
             last = next((n for n in reversed(range(len(self._rows))) if self._rows[n].path in images), None)
             if last is None:

@@ -25,6 +25,9 @@ class StopRequest:
         return 128 + (self.signal or signal.SIGINT)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.signal == number == getattr(signal, "SIGHUP", None):
+            # A terminal that is closed says so twice, the shell and the system.
+            return
         if self.requested:
             # Files are written whole or not at all, so stopping here loses nothing that was saved.
             raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -268,7 +269,9 @@ def _make(search: Search, trial: optuna.Trial, objective: Objective) -> None:
         try:
             value = objective(asked, report)
         finally:
-            spent()
+            # One that was given up for lost takes no more words, and must not hide what ended it.
+            with suppress(UpdateFinishedTrialError):
+                spent()
     except Pruned:
         tell(search.study, trial, state=TrialState.PRUNED)
     except (Interrupted, KeyboardInterrupt):

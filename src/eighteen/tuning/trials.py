@@ -7,6 +7,7 @@ nor the best so far are not kept.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,16 +15,22 @@ import polars as pl
 
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import TrainingError
+from eighteen.core.locking import AtWorkError
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.study import Study
 from eighteen.evaluating.finishing import finish
 from eighteen.training import fitting, planning
+from eighteen.tuning.asked import Asked
+from eighteen.tuning.records import Record
 from eighteen.tuning.space import with_point
 from eighteen.tuning.trial import Objective, Pruned, Report, Trial
 
 SMALLEST_BATCH = 2
+
+WAIT_S = 10
+"""Between two looks whether another process has ended."""
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
@@ -63,10 +70,25 @@ def in_batches(recipe: Recipe, batch: int | None) -> Recipe:
     return recipe if batch is None else recipe.changed(training={"batch_size": batch})
 
 
+def recipe_of(row: Record, asked: Asked) -> Recipe:
+    """What a trial trained, in the batches that memory sufficed for."""
+    recipe = asked.recipe if row.is_default else with_point(asked.recipe, row.point)
+    return in_batches(recipe, row.batch)
+
+
 def trainer(study: Study, dataset: Dataset, progress: Progress) -> TrainRun:
     """Trains in the study's folder; a run that is there already goes on."""
 
     def train_run(name: str, recipe: Recipe, watch: Watch) -> Run:
+        while True:
+            try:
+                return made(name, recipe, watch)
+            except AtWorkError:
+                # It was given up for lost, and its process lives: what that makes is as good.
+                progress("note", 0, 0, f"another process is training {name}; waiting for it")
+                time.sleep(WAIT_S)
+
+    def made(name: str, recipe: Recipe, watch: Watch) -> Run:
         path = study.run_path(name)
         if (path / "run.json").exists():
             run = Run.open(path)

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 from eighteen.core.dataset import Dataset
 from eighteen.core.errors import RunError, TrainingError
-from eighteen.core.measures import Measure
 from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
@@ -29,7 +27,6 @@ from eighteen.tuning.search import (
     Budget,
     Search,
     end_search,
-    importances,
     is_made,
     is_over,
     new_search,
@@ -38,25 +35,31 @@ from eighteen.tuning.search import (
     requeue_lost,
     run_trials,
 )
-from eighteen.tuning.space import point_of, with_point
-from eighteen.tuning.trials import TrainRun, in_batches, objective
+from eighteen.tuning.space import point_of
+from eighteen.tuning.trials import TrainRun, objective, recipe_of
+from eighteen.tuning.tune_result import as_result
 
 SEARCH_SHARE = 0.5
 """Least share of a time budget that the search gets; the confirmation gets what it needs of the rest."""
 
 
-def begin(asked: Asked, url: str) -> None:
+def begin(asked: Asked, url: str, home: str) -> None:
     """Makes the search in its storage, with the default as its first trial; one that is there stays.
+
+    Args:
+        asked: what is searched.
+        url: the storage that is given now.
+        home: the database in the study's folder, where the study names no storage.
 
     Raises:
         RunError: it was begun in another storage.
     """
     if is_made(url, asked.search):
         return
-    if storage.without_password(url) != (asked.storage or url):
+    if storage.without_password(url) != (asked.storage or home):
         raise RunError(
             f"the storage {storage.without_password(url)} does not hold this search, which was begun in "
-            f"{asked.storage}; give that one with --storage or EIGHTEEN_STORAGE"
+            f"{asked.storage or home}; give that one with --storage or EIGHTEEN_STORAGE"
         )
     default = point_of(asked.resolved, asked.space)
     new_search(url, asked.space, default, name=asked.search, maximise=asked.maximise, method=asked.method)
@@ -76,8 +79,21 @@ def opened(asked: Asked, url: str, worker: int = 0) -> Search:
     )
 
 
-def search_on(search: Search, asked: Asked, train_run: TrainRun, progress: Progress) -> None:
+def search_on(
+    search: Search,
+    asked: Asked,
+    train_run: TrainRun,
+    progress: Progress,
+    until: Callable[[], float] | None = None,
+) -> None:
     """Makes trials until the budget of the search is used up; what processes have lost is made again.
+
+    Args:
+        search: where trials are asked for and told.
+        asked: the budget, among others.
+        train_run: makes a run.
+        progress: told how far it is.
+        until: when it has to end, if that was settled before, as `ends_at` gives it.
 
     Raises:
         Interrupted: the user stopped it.
@@ -88,7 +104,7 @@ def search_on(search: Search, asked: Asked, train_run: TrainRun, progress: Progr
     batch = asked.resolved.training.batch_size
     assert batch != "auto"
     made = objective(_told(train_run, search, asked, progress), asked.recipe, batch, asked.metric)
-    run_trials(search, made, Budget(asked.trials, _search_until(search, asked)))
+    run_trials(search, made, Budget(asked.trials, until or ends_at(search, asked)))
 
 
 def records_made(search: Search) -> list[Record]:
@@ -127,7 +143,7 @@ def finished(
             best.remove(lost)
             failed.append(f"Trial {lost.number} did better on validation and is left out: {error}.")
             progress("note", 0, 0, failed[-1])
-    return _result(study, search, asked, rows, default, chosen, confirmed, failed)
+    return as_result(study, search, asked, rows, default, chosen, confirmed, failed)
 
 
 def _confirmed(
@@ -165,12 +181,6 @@ def _usual_s(rows: Sequence[Record]) -> float:
     return fmean(row.seconds or 0.0 for row in rows)
 
 
-def recipe_of(row: Record, asked: Asked) -> Recipe:
-    """What a trial trained, in the batches that memory sufficed for."""
-    recipe = asked.recipe if row.is_default else with_point(asked.recipe, row.point)
-    return in_batches(recipe, row.batch)
-
-
 def _told(train_run: TrainRun, search: Search, asked: Asked, progress: Progress) -> TrainRun:
     def told(name: str, recipe: Recipe, watch: Any) -> Run:
         begun = len(records(search))
@@ -183,7 +193,7 @@ def _told(train_run: TrainRun, search: Search, asked: Asked, progress: Progress)
     return told
 
 
-def _search_until(search: Search, asked: Asked) -> Callable[[], float] | None:
+def ends_at(search: Search, asked: Asked) -> Callable[[], float] | None:
     """When searching has to end, so that what comes after it still fits into the budget.
 
     The default's trial tells how long a training takes. It may be made elsewhere and still be running here,
@@ -217,6 +227,11 @@ def _after_search(asked: Asked, training_s: float, winners: int, contenders: int
 def _default(rows: list[Record]) -> Record:
     row = next((row for row in rows if row.is_default), None)
     if row is None or row.state != "complete":
+        if row is not None and row.state == "running":
+            raise TrainingError(
+                "the default recipe, which everything is compared with, is being trained by another process, "
+                "or was cut off when it began: go on with --resume in ten minutes"
+            )
         why = "it was not made" if row is None else row.error or f"it is {row.state}"
         raise TrainingError(
             f"the default recipe, which everything is compared with, has no result: {why}. Change what it "
@@ -250,99 +265,3 @@ def _chosen(
     sign = 1 if asked.maximise else -1
     values = [sign * (found[name].value or 0.0) for name in recipes]
     return winners[values.index(max(values))]
-
-
-def _result(
-    study: Study,
-    search: Search,
-    asked: Asked,
-    rows: list[Record],
-    default: Record,
-    chosen: Record | None,
-    confirmed: Confirmed,
-    failed: Sequence[str],
-) -> dict[str, Any]:
-    best = chosen or default
-    compared = None if chosen is None else confirmed.compared("default", "best")
-    measures = confirmed.measures
-    _keep_weights_of(study, rows, {default.name, best.name})
-    return {
-        "kind": "tune",
-        "metric": asked.metric,
-        "method": asked.method,
-        "default": confirming.contender(
-            recipe_of(default, asked),
-            *_both(study, default, asked, measures["default"]),
-            _where(study, default),
-        ),
-        "best": confirming.contender(
-            recipe_of(best, asked),
-            *_both(study, best, asked, measures.get("best", measures["default"])),
-            _where(study, best),
-        ),
-        "changes": {} if chosen is None else _changes(chosen),
-        "comparison": None if compared is None else compared.to_json(),
-        "sentence": " ".join(
-            [
-                _sentence(asked, rows, None if compared is None else compared.sentence),
-                *failed,
-                *_smaller_batches(default, chosen),
-            ]
-        ),
-        "confirmation": asdict(confirmed.effort),
-        "trials": [_row(row) for row in rows],
-        "importance": importances(search),
-        "space": [str(each) for each in asked.space],
-        "dashboard": _dashboard(study, asked),
-    }
-
-
-def _both(study: Study, row: Record, asked: Asked, confirmed: Measure) -> tuple[Measure, Measure]:
-    return Run.open(study.run_path(row.name)).measures["val"][asked.metric], confirmed
-
-
-def _where(study: Study, row: Record) -> str:
-    return study.run_path(row.name).as_posix()
-
-
-def _keep_weights_of(study: Study, rows: list[Record], kept: set[str]) -> None:
-    for row in rows:
-        path = study.run_path(row.name)
-        if row.name not in kept and (path / "weights.safetensors").exists():
-            Run.open(path).drop_weights("the search found better settings")
-
-
-def _row(row: Record) -> dict[str, Any]:
-    return {**asdict(row), "steps": {str(step): value for step, value in row.steps.items()}}
-
-
-def _sentence(asked: Asked, rows: list[Record], compared: str | None) -> str:
-    made = sum(row.state == "complete" for row in rows)
-    if compared is None:
-        return (
-            f"None of {made} trials did better on validation than the default recipe: keep the default. Its "
-            f"confirmed {asked.metric} stands below."
-        )
-    return compared
-
-
-def _changes(chosen: Record) -> dict[str, Any]:
-    """What the winner sets, by dotted name."""
-    batch = {} if chosen.batch is None else {"training.batch_size": chosen.batch}
-    return {**chosen.point, **batch}
-
-
-def _smaller_batches(default: Record, chosen: Record | None) -> list[str]:
-    """A sentence for each that was not confirmed in its own batches."""
-    both = (("default", default), ("best", chosen))
-    return [
-        f"Memory did not suffice for the batches of the {name} in the search, so it was confirmed in batches "
-        f"of {row.batch}."
-        for name, row in both
-        if row is not None and row.batch is not None
-    ]
-
-
-def _dashboard(study: Study, asked: Asked) -> str:
-    """The command that shows the trials live, where optuna-dashboard is installed."""
-    return f"optuna-dashboard {storage.with_driver(asked.storage or storage.sqlite_url(study.path))}"
