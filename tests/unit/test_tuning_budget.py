@@ -17,7 +17,7 @@ from eighteen.core.progress import silent
 from eighteen.core.recipe import Recipe
 from eighteen.core.study import Study
 from eighteen.tuning import search as searching
-from eighteen.tuning import storage, tune
+from eighteen.tuning import storage, tune, tune_result
 from eighteen.tuning.asked import Asked
 from eighteen.tuning.confirming import ContenderFailed, Effort, fitting_choice
 from eighteen.tuning.records import ranked
@@ -177,7 +177,7 @@ def pictures(n: int = 200) -> Dataset:
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Mapping[str, Any], FakeScorer]]:
     """The result of a search whose runs are not on the disk, and what was trained for it."""
-    monkeypatch.setattr(tune, "_both", lambda study, row, asked, confirmed: (confirmed, confirmed))
+    monkeypatch.setattr(tune_result, "_both", lambda study, row, asked, confirmed: (confirmed, confirmed))
 
     def finish(
         search: Search,
