@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,17 @@ with alone_in(Path(sys.argv[1])):
 """
 
 
-def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+@contextmanager
+def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process, which holds the folder until it is killed."""
+    command = [sys.executable, "-c", HOLD, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        yield other
+
+
+def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as other:
         with pytest.raises(RunError, match="another process is at work"), alone_in(tmp_path):
             pytest.fail("two hold it")
         other.kill()
@@ -44,9 +53,7 @@ def test_what_takes_a_moment_does_not_wait_for_long_work(tmp_path: Path) -> None
 
 
 def test_a_line_that_is_written_refuses_no_long_work(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+    with held_elsewhere(tmp_path) as other:
         threading.Timer(0.5, other.kill).start()
         with alone_in(tmp_path):
             pass

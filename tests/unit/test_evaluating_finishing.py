@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from eighteen.core.calibration import Calibration
@@ -48,10 +49,7 @@ def test_a_kill_between_scores_and_measures_opens_the_test_split_once(
 ) -> None:
     """The process dies after the split was opened, then after its scores were stored, then not at all."""
     dataset = dataset_of(["a", "b"] * 60, "test")
-    logits = np.tile(np.array([[2, 0], [0, 2]], np.float32), (60, 1))
-    said = as_predictions(dataset, logits, np.full(len(logits), -1))
-    light = {name: np.zeros(len(logits), np.float32) for name in ("brightness", "blur")}
-    said = replace(said, arrays={**said.arrays, **light})
+    said = _said(dataset, np.tile(np.array([[2, 0], [0, 2]], np.float32), (60, 1)))
     run = _trained(Recipe(), dataset, tmp_path / "run")
     asked: list[str] = []
 
@@ -91,11 +89,7 @@ def test_what_was_said_before_the_calibration_is_said_anew(
 ) -> None:
     dataset = dataset_of(["a", "b"] * 60, "val")
     logits = np.tile(np.array([[2, 0], [0, 2]], np.float32), (60, 1))
-    light = {name: np.zeros(len(logits), np.float32) for name in ("brightness", "blur")}
-    right, wrong = (
-        replace(said, arrays={**said.arrays, **light})
-        for said in (as_predictions(dataset, each, np.full(len(each), -1)) for each in (logits, -logits))
-    )
+    right, wrong = _said(dataset, logits), _said(dataset, -logits)
     run = _trained(Recipe(), dataset, tmp_path / "run")
     monkeypatch.setattr(evaluate, "score_dataset", lambda *args: wrong)
     evaluate_once(run, "val")
@@ -103,6 +97,13 @@ def test_what_was_said_before_the_calibration_is_said_anew(
     monkeypatch.setattr(finishing, "score_dataset", lambda *args: right)
     finishing.finish(run, dataset, ["val"], silent)
     assert run.measures["val"]["accuracy"].value == 1.0
+
+
+def _said(dataset: Dataset, logits: npt.NDArray[np.float32]) -> Predictions:
+    """What a model says, of pictures without light."""
+    said = as_predictions(dataset, logits, np.full(len(logits), -1))
+    light = {name: np.zeros(len(logits), np.float32) for name in ("brightness", "blur")}
+    return replace(said, arrays={**said.arrays, **light})
 
 
 def _calibrated(recipe: Recipe, dataset: Dataset, path: Path) -> Calibration:

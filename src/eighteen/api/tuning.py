@@ -113,7 +113,6 @@ def resume_tune(study: PathLike, *, storage: str | None = None, progress: Progre
     from eighteen.evaluating.heldout import outside_test
     from eighteen.reporting.study_page import write_study_report
     from eighteen.tuning import confirming, tune, workers
-    from eighteen.tuning.storage import sqlite_url
     from eighteen.tuning.trials import trainer
 
     work = _tuning(study, storage)
@@ -122,7 +121,7 @@ def resume_tune(study: PathLike, *, storage: str | None = None, progress: Progre
         write_study_report(opened)
         return opened
     with opened.working():
-        tune.begin(asked, work.url, sqlite_url(opened.path))
+        tune.begin(asked, work.url, asked.begun_in(opened.path))
         search = tune.opened(asked, work.url)
         train_run, until = trainer(opened, opened.dataset, progress), tune.ends_at(search, asked)
         with workers.helpers(opened.path, asked.workers - 1, work.url, progress):
@@ -282,10 +281,8 @@ def _require_optuna() -> None:
 
 
 def _tuning(study: PathLike, storage_url: str | None) -> _Tuning:
-    from eighteen.tuning import storage
     from eighteen.tuning.asked import Asked
 
     opened = Study.open(study, "tune")
     asked = Asked.from_json(opened.asked)
-    url = storage_url or asked.storage or storage.sqlite_url(opened.path)
-    return _Tuning(opened, asked, url)
+    return _Tuning(opened, asked, storage_url or asked.begun_in(opened.path))

@@ -151,7 +151,7 @@ def _print_rungs(rows: Sequence[dict[str, Any]], metric: str, out: Console) -> N
     from rich.table import Table
 
     from eighteen.measuring.verdicts import figure, unit
-    from eighteen.reporting.words import untried
+    from eighteen.reporting.words import tried_and_untried
 
     table = Table(title="\nwhat each practice brought", title_justify="left", box=None, pad_edge=False)
     table.add_column("rung", no_wrap=True)
@@ -159,10 +159,8 @@ def _print_rungs(rows: Sequence[dict[str, Any]], metric: str, out: Console) -> N
     for heading in ("folds", "min"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
-    aside = untried(rows)
-    for row in rows:
-        if any(row in same for same in aside.values()):
-            continue
+    tried, untried = tried_and_untried(rows)
+    for row in tried:
         found = row["difference"]
         ends = [] if found is None else [figure(found[end], metric) for end in ("value", "low", "high")]
         value = "{} [{}, {}]".format(*ends) if ends else "–"
@@ -171,5 +169,5 @@ def _print_rungs(rows: Sequence[dict[str, Any]], metric: str, out: Console) -> N
         folds = str(row["folds"] or "–")
         table.add_row(row["name"], value, folds, f"{row['minutes']:.1f}", verdict, style=style)
     out.print(table)
-    for reason, same in aside.items():
+    for reason, same in untried.items():
         out.print(f"{reason}: {', '.join(row['name'] for row in same)}", style="dim", markup=False)

@@ -32,12 +32,8 @@ def one_at_a_time(folder: Path, patience_s: float = math.inf) -> Iterator[None]:
         patience_s: after so many seconds the work is done without the lock, which somebody holds for longer
             than such work takes.
     """
-    descriptor = _descriptor(folder)
-    try:
-        _lock(descriptor, patience_s)
+    with _held(folder, patience_s):
         yield
-    finally:
-        _close(descriptor)
 
 
 @contextmanager
@@ -49,30 +45,28 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         AtWorkError: another process works there.
     """
-    descriptor = _descriptor(folder)
-    try:
-        if not _lock(descriptor, _MOMENT_S):
+    with _held(folder, _MOMENT_S) as alone:
+        if not alone:
             raise AtWorkError(
                 f"another process is at work in {folder}; wait until it has ended, or end it, and try again"
             )
         yield
+
+
+@contextmanager
+def _held(folder: Path, patience_s: float) -> Iterator[bool]:
+    """Whether nobody else holds it, or stops doing so soon enough."""
+    if os.name == "nt":
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield _locked(descriptor, patience_s)
     finally:
-        _close(descriptor)
-
-
-def _descriptor(folder: Path) -> int | None:
-    return None if os.name == "nt" else os.open(folder, os.O_RDONLY)
-
-
-def _close(descriptor: int | None) -> None:
-    if descriptor is not None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int | None, patience_s: float) -> bool:
-    """Whether nobody else holds it, or stops doing so soon enough."""
-    if descriptor is None:
-        return True
+def _locked(descriptor: int, patience_s: float) -> bool:
     import fcntl
 
     ends = time.monotonic() + patience_s

@@ -53,7 +53,11 @@ class Evaluation:
 
 
 def evaluate_split(
-    run: Run, split: str, progress: Progress = silent, scored: Predictions | None = None
+    run: Run,
+    split: str,
+    progress: Progress = silent,
+    scored: Predictions | None = None,
+    goes_on: bool = False,
 ) -> Evaluation:
     """Scores a split of a run's data set, and stores predictions and measures in the run.
 
@@ -62,6 +66,7 @@ def evaluate_split(
         split: "train", "val" or "test"; opening the test split is written into its ledger first.
         progress: told how far it is.
         scored: what the model says about the split, where that is known already.
+        goes_on: with what a killed process began: a test split that it opened last is not opened once more.
 
     Raises:
         DatasetError: the split is empty.
@@ -72,7 +77,8 @@ def evaluate_split(
         counts = ", ".join(f"{key} {value}" for key, value in known.split_counts.items())
         raise DatasetError(f"the run's data set has no '{split}' pictures ({counts})")
     if split == "test":
-        run.save_ledger(record_opening(dataset, run.path, "evaluate"))
+        opened = openings_by(dataset, run.path, run.info["created"]) if goes_on else []
+        run.save_ledger(opened or record_opening(dataset, run.path, "evaluate"))
     return evaluate_dataset(run, dataset, split, progress, scored)
 
 
@@ -97,16 +103,12 @@ def evaluate_once(
     Raises:
         DatasetError: the split is empty.
     """
-    if split in run.measures and not anew:
-        return
-    if split in run.predicted_splits and not anew:
-        scored = run.predictions(split)
-    dataset = run.dataset.subset(split)
-    if split == "test" and (opened := openings_by(dataset, run.path, run.info["created"])):
-        run.save_ledger(opened)
-        evaluate_dataset(run, dataset, split, progress, scored)
-        return
-    evaluate_split(run, split, progress, scored)
+    if not anew:
+        if split in run.measures:
+            return
+        if split in run.predicted_splits:
+            scored = run.predictions(split)
+    evaluate_split(run, split, progress, scored, goes_on=True)
 
 
 def evaluate_dataset(

@@ -198,6 +198,11 @@ def side_by_side(
     return [together(said) for said in found]
 
 
+def run_name(prefix: str, part: Part, recipe: Recipe) -> str:
+    """Of the run folder of a training that holds a part out; `prefix` tells recipes apart."""
+    return f"{prefix}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
+
+
 def held_out_predictions(
     study: Study,
     prefix: str,
@@ -210,7 +215,7 @@ def held_out_predictions(
     """Trains without a part and scores it; a run that is there already is finished or just read.
 
     Args:
-        study: its `runs/` takes the run `<prefix>seed-<seed>-repeat-<repeat>-fold-<fold>`.
+        study: its `runs/` takes the run.
         prefix: tells recipes apart; "" where there is one.
         dataset: without its test split.
         part: what is held out.
@@ -219,8 +224,7 @@ def held_out_predictions(
         learned: the data set to train on, where that has other labels or pictures; held-out ones are left
             out of it by their ids.
     """
-    name = f"{prefix}seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
-    path = study.run_path(name)
+    path = study.run_path(run_name(prefix, part, recipe))
     begun = (path / "run.json").exists()
     run = Run.open(path) if begun else _started(training_side(dataset, part, recipe, learned), recipe, path)
     if run.info["state"] != "complete":

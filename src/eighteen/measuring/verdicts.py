@@ -50,6 +50,9 @@ METRICS = {
 
 LESS_IS_BETTER = ("nll",)
 
+NO_TIME, NOT_TRIED = "no time was left", "not tried: "
+"""What a climb says of a practice that it did not try; the reason follows the second."""
+
 
 def check_margin(margin: float, metric: str = "accuracy") -> None:
     """Raises EighteenError for a margin that is none, such as one in points."""

@@ -15,7 +15,7 @@ from eighteen.measuring.verdicts import METRICS
 from eighteen.reporting.page import environment
 from eighteen.reporting.search_figures import setting_figure, trials_figure
 from eighteen.reporting.waterfall import waterfall_figure
-from eighteen.reporting.words import pictures, untried
+from eighteen.reporting.words import pictures, tried_and_untried
 
 MOST_ROWS = 60
 """Trials in the table; all of them are in result.json."""
@@ -39,6 +39,7 @@ def write_search_report(study: Study) -> Path:
     """
     result = study.result
     page = environment().get_template("search.html.j2")
+    tried, untried = tried_and_untried(result.get("rungs", ()))
     text = page.render(
         name=study.path.resolve().name,
         info=study.info,
@@ -52,7 +53,8 @@ def write_search_report(study: Study) -> Path:
         over_time=trials_figure(result.get("trials", []), result["metric"], result["metric"] != "nll"),
         settings=_settings(result),
         rows=_best_first(result)[:MOST_ROWS],
-        untried=untried(result.get("rungs", ())),
+        tried=tried,
+        untried=untried,
         waterfall=waterfall_figure(result["rungs"], result) if "rungs" in result else "",
         failed=[row for row in result.get("trials", []) if row["state"] == "failed"],
     )

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eighteen.core.measures import Measure
-
-_NO_TIME, _NOT_TRIED = "no time was left", "not tried: "
-"""Verdicts of a climb."""
+from eighteen.measuring.verdicts import NO_TIME, NOT_TRIED
 
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", "data": "further"}
 """What the pictures of a split are called in a sentence."""
@@ -141,16 +139,20 @@ def _thousandths(value: float) -> str:
     return "0.999" if 0.9985 <= value < 1 else f"{value:.3f}"
 
 
-def untried(rungs: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Rungs of a climb's result that it did not try, by the reason.
+def tried_and_untried(
+    rungs: Iterable[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], dict[str, list[Mapping[str, Any]]]]:
+    """Rungs of a climb's result that it tried, and the others by the reason.
 
-    >>> untried([{"name": "mixup", "verdict": "not tried: it is there already"}])
-    {'It is there already': [{'name': 'mixup', 'verdict': 'not tried: it is there already'}]}
+    >>> tried_and_untried([{"verdict": "kept"}, {"verdict": "not tried: it is there already"}])
+    ([{'verdict': 'kept'}], {'It is there already': [{'verdict': 'not tried: it is there already'}]})
     """
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    tried: list[Mapping[str, Any]] = []
+    untried: dict[str, list[Mapping[str, Any]]] = {}
     for row in rungs:
-        verdict = row["verdict"]
-        reason = verdict.removeprefix(_NOT_TRIED)
-        if verdict == _NO_TIME or reason != verdict:
-            found.setdefault(reason[0].upper() + reason[1:], []).append(row)
-    return found
+        reason = row["verdict"].removeprefix(NOT_TRIED)
+        if row["verdict"] == NO_TIME or reason != row["verdict"]:
+            untried.setdefault(reason[0].upper() + reason[1:], []).append(row)
+        else:
+            tried.append(row)
+    return tried, untried

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""Windows has none."""
+
 
 class StopRequest:
     """Whether the user asked to stop, and the exit code that this leaves."""
@@ -25,7 +28,7 @@ class StopRequest:
         return 128 + (self.signal or signal.SIGINT)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.signal == number == getattr(signal, "SIGHUP", None):
+        if self.signal == number == _HANG_UP:
             # A terminal that is closed says so twice, the shell and the system.
             return
         if self.requested:
@@ -36,10 +39,9 @@ class StopRequest:
 
 def ending_signals() -> tuple[signal.Signals, ...]:
     """SIGTERM, and SIGHUP, which says that the terminal was closed, unless it is ignored, as under nohup."""
-    hang_up = getattr(signal, "SIGHUP", None)
-    if hang_up is None or signal.getsignal(hang_up) == signal.SIG_IGN:
+    if _HANG_UP is None or signal.getsignal(_HANG_UP) == signal.SIG_IGN:
         return (signal.SIGTERM,)
-    return (signal.SIGTERM, hang_up)
+    return (signal.SIGTERM, _HANG_UP)
 
 
 @contextmanager

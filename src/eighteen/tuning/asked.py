@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from eighteen.core.config import recipe_from_json
@@ -65,6 +66,14 @@ class Asked:
             "space": tuple(Parameter.from_json(each) for each in row["space"]),
         }
         return cls(**{**row, **read})
+
+    def begun_in(self, folder: Path) -> str:
+        """URL of the storage, without a password.
+
+        Args:
+            folder: of the study.
+        """
+        return self.storage or storage.sqlite_url(folder)
 
     @property
     def maximise(self) -> bool:

@@ -34,11 +34,11 @@ from eighteen.core.recipe import Recipe
 from eighteen.evaluating.heldout import Part, together
 from eighteen.measuring.metrics import macro_f1
 from eighteen.measuring.paired import difference
-from eighteen.measuring.verdicts import gained
+from eighteen.measuring.verdicts import NO_TIME, NOT_TRIED, gained
 from eighteen.tuning.affording import Clock, affordable_rungs, stages
 from eighteen.tuning.confirming import FAILURES
 from eighteen.tuning.rungs import Rung
-from eighteen.tuning.tried import HURTS, KEPT, NO_TIME, UNTOLD, Climbed, Tried, seen_on
+from eighteen.tuning.tried import HURTS, KEPT, UNTOLD, Climbed, Tried, seen_on
 
 ERROR = 0.05
 """Chance that a climb keeps anything that brings nothing."""
@@ -175,7 +175,7 @@ class Climber:
         for rung in rungs:
             stepped = self._stepped(rung, base, resolved)
             if isinstance(stepped, str):
-                refused.append(Tried(rung.name, rung.title, False, None, f"not tried: {stepped}", 0.0))
+                refused.append(Tried(rung.name, rung.title, False, None, f"{NOT_TRIED}{stepped}", 0.0))
             else:
                 offered[rung.name] = (rung, stepped)
         return offered, refused

@@ -23,6 +23,7 @@ from eighteen.core.progress import Progress
 from eighteen.core.recipe import Recipe
 from eighteen.core.run import Run
 from eighteen.core.study import Study
+from eighteen.evaluating import heldout
 from eighteen.evaluating.heldout import FOLDS, Part, held_out_predictions, parts, together, with_seed
 from eighteen.measuring.measure import measure
 from eighteen.measuring.paired import compare
@@ -106,7 +107,7 @@ def part_scorer(study: Study, known: Dataset, progress: Progress) -> ScorePart:
 
 def run_name(name: str, part: Part, recipe: Recipe) -> str:
     """Of the run folder; a recipe that changes gets another one, so that nothing old is taken for it."""
-    return f"{tagged(name, recipe)}-seed-{recipe.seed}-repeat-{part.repeat}-fold-{part.fold}"
+    return heldout.run_name(f"{tagged(name, recipe)}-", part, recipe)
 
 
 def tagged(name: str, recipe: Recipe) -> str:

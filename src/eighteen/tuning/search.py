@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from eighteen.core.errors import Interrupted, RecipeError, RunError, TrainingError
@@ -75,7 +76,7 @@ def new_search(
         raise RecipeError(f"there is no method '{method}'; expected one of {', '.join(METHODS)}")
     points = grid_points(space) if method == "grid" else []
     where = storage.opened(url)
-    if _is_torso(where, name):
+    if _is_there(where, name) and not _is_whole(where, name):
         optuna.delete_study(study_name=name, storage=where)
     made = optuna.create_study(
         storage=where, study_name=name, direction="maximize" if maximise else "minimize"
@@ -90,16 +91,18 @@ def new_search(
 def is_made(url: str | None, name: str) -> bool:
     """Whether there is such a search, with all that it begins with."""
     where = storage.opened(url)
-    return name in optuna.get_all_study_names(where) and not _is_torso(where, name)
+    return _is_there(where, name) and _is_whole(where, name)
 
 
-def _is_torso(where: optuna.storages.BaseStorage, name: str) -> bool:
-    """Whether the process was killed that was making it, before any trial."""
-    if name not in optuna.get_all_study_names(where):
-        return False
+def _is_there(where: BaseStorage, name: str) -> bool:
+    return name in optuna.get_all_study_names(where)
+
+
+def _is_whole(where: BaseStorage, name: str) -> bool:
+    """Whether the process that was making it came to an end; it did where a trial has begun."""
     found = optuna.load_study(study_name=name, storage=where)
     begun = any(trial.state != TrialState.WAITING for trial in found.get_trials(deepcopy=False))
-    return not begun and READY not in found.user_attrs
+    return begun or READY in found.user_attrs
 
 
 def open_search(
@@ -118,14 +121,13 @@ def open_search(
     Raises:
         RunError: there is no such search.
     """
-    if not is_made(url, name):
+    where = storage.opened(url)
+    if not (_is_there(where, name) and _is_whole(where, name)):
         raise RunError(
             f"the storage holds no search '{name}'; if it has just been started, try again in a minute, and "
             f"if its trials are elsewhere, name that with --storage"
         )
-    study = optuna.load_study(
-        study_name=name, storage=storage.opened(url), pruner=pruner_of(method, most_steps)
-    )
+    study = optuna.load_study(study_name=name, storage=where, pruner=pruner_of(method, most_steps))
     # A search that goes on draws other points than those it began with.
     begun = len(study.get_trials(deepcopy=False))
     study.sampler = sampler_of(method, int(np.random.SeedSequence((seed, begun)).generate_state(1)[0]))

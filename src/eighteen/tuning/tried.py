@@ -8,11 +8,11 @@ from typing import Any
 
 from eighteen.core.measures import Measure
 from eighteen.core.recipe import Recipe
+from eighteen.measuring.verdicts import NO_TIME
 
 KEPT = "kept"
 UNTOLD = "could not be told apart"
 HURTS = "hurts"
-NO_TIME = "no time was left"
 BEATEN = "kept in the climb, whose end the default beat"
 FAILED_ANEW = "kept in the climb, whose end failed when it was trained anew"
 

@@ -43,23 +43,23 @@ SEARCH_SHARE = 0.5
 """Least share of a time budget that the search gets; the confirmation gets what it needs of the rest."""
 
 
-def begin(asked: Asked, url: str, home: str) -> None:
+def begin(asked: Asked, url: str, begun_in: str) -> None:
     """Makes the search in its storage, with the default as its first trial; one that is there stays.
 
     Args:
         asked: what is searched.
         url: the storage that is given now.
-        home: the database in the study's folder, where the study names no storage.
+        begun_in: the storage of the study.
 
     Raises:
         RunError: it was begun in another storage.
     """
     if is_made(url, asked.search):
         return
-    if storage.without_password(url) != (asked.storage or home):
+    if storage.without_password(url) != begun_in:
         raise RunError(
             f"the storage {storage.without_password(url)} does not hold this search, which was begun in "
-            f"{asked.storage or home}; give that one with --storage or EIGHTEEN_STORAGE"
+            f"{begun_in}; give that one with --storage or EIGHTEEN_STORAGE"
         )
     default = point_of(asked.resolved, asked.space)
     new_search(url, asked.space, default, name=asked.search, maximise=asked.maximise, method=asked.method)

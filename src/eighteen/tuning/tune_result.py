@@ -122,4 +122,4 @@ def _smaller_batches(default: Record, chosen: Record | None) -> list[str]:
 
 def _dashboard(study: Study, asked: Asked) -> str:
     """The command that shows the trials live, where optuna-dashboard is installed."""
-    return f"optuna-dashboard {storage.with_driver(asked.storage or storage.sqlite_url(study.path))}"
+    return f"optuna-dashboard {storage.with_driver(asked.begun_in(study.path))}"
